@@ -1,0 +1,1 @@
+"""The artefact: one self-describing ONNX file, and what makes it safe to load."""

@@ -1,0 +1,107 @@
+"""Every error that inkdigits raises on purpose, in one tree.
+
+    InkdigitsError            1  500   something went wrong that we can name
+    ├── UsageError            2  400   the call itself is wrong (option, recipe, key)
+    │   └── MissingExtra      2  501   the verb needs packages that are not installed
+    ├── InputError            3  422   an image or a data file cannot be used
+    │   ├── UnreadableImage   3  422   bytes that are no image we read, or too large
+    │   └── InvalidData       3  422   truncated, corrupt or mislabelled data
+    ├── ModelRefused          4  500   a model file that is broken, foreign or unsafe
+    ├── DataUnavailable       5  503   data that is not here and cannot be fetched
+    ├── CannotWrite           6  507   disk full, no permission
+    └── TrainingFailed        1  500   the training itself broke down (loss is nan)
+
+The first number is the process's exit code, a public promise; the second is the HTTP status.
+Every message is one line: what was wrong, the value received, what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the `inkdigits` command; their meaning never changes."""
+
+    DONE = 0
+    FAULT = 1
+    USAGE = 2
+    INPUT = 3
+    MODEL_REFUSED = 4
+    DATA_UNAVAILABLE = 5
+    CANNOT_WRITE = 6
+    INTERRUPTED = 130
+
+
+class InkdigitsError(Exception):
+    """Base of all errors raised on purpose.
+
+    `message` says what was wrong and echoes the value received; `hint` says what to do next.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAULT
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = one_line(message)
+        self.hint = one_line(hint)
+        super().__init__(" ".join(part for part in (self.message, self.hint) if part))
+
+
+class UsageError(InkdigitsError):
+    """The call itself is wrong: an unknown option, recipe or key, or a value out of range."""
+
+    exit_code = ExitCode.USAGE
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class MissingExtra(UsageError):
+    """The verb needs packages that an extra installs."""
+
+    http_status = HTTPStatus.NOT_IMPLEMENTED
+
+
+class InputError(InkdigitsError):
+    """An input cannot be used."""
+
+    exit_code = ExitCode.INPUT
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class UnreadableImage(InputError):
+    """Bytes that are no image in an allowed format, or an image beyond the limits."""
+
+
+class InvalidData(InputError):
+    """A data file that is truncated, corrupt, mislabelled or of the wrong size."""
+
+
+class ModelRefused(InkdigitsError):
+    """A model file that is broken, not ours, or could run code when loaded."""
+
+    exit_code = ExitCode.MODEL_REFUSED
+
+
+class DataUnavailable(InkdigitsError):
+    """Data that is not on this machine and could not be fetched."""
+
+    exit_code = ExitCode.DATA_UNAVAILABLE
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class CannotWrite(InkdigitsError):
+    """An output could not be written: disk full, no permission, not a directory."""
+
+    exit_code = ExitCode.CANNOT_WRITE
+    http_status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class TrainingFailed(InkdigitsError):
+    """The training broke down by itself, as when the loss is no longer a number."""
+
+
+def one_line(text: str) -> str:
+    """Return `text` with every run of white space folded into one space."""
+    return " ".join(text.split())

@@ -1,0 +1,68 @@
+"""Files written whole or not at all, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inkdigits.errors import CannotWrite
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that becomes `path` when the block succeeds.
+
+    Readers see the old file or the new one, never a part: the rename is atomic on POSIX.
+    The temporary name keeps the suffix, because writers such as Keras choose the format by it.
+    Missing parent folders are made. Raises CannotWrite on any OSError; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` to `path` atomically; `durable` also survives a loss of power (fsync)."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically, as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def make_folder(path: Path) -> Path:
+    """Make `path` and its parents and return it; raises CannotWrite where that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def cannot_write(path: Path, error: OSError) -> CannotWrite:
+    """Return the CannotWrite that tells of `error` at `path`."""
+    reason = error.strerror or str(error)
+    return CannotWrite(
+        f"cannot write {str(path)!r}: {reason}.",
+        "Free some space, or choose a place you may write to.",
+    )
+
+
+def sha256(content: bytes | memoryview) -> str:
+    """Return the SHA-256 of `content` as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
