@@ -59,11 +59,12 @@ class Dataset:
 
     def __post_init__(self) -> None:
         parts = (self.train, self.test)
-        digests = [sha256(np.ascontiguousarray(a).data) for e in parts for a in (e.images, e.labels)]
+        arrays = [array for part in parts for array in (part.images, part.labels)]
+        digests = [sha256(np.ascontiguousarray(array).data) for array in arrays]
         object.__setattr__(self, "sha256", sha256("".join(digests).encode()))
 
 
 def split_val(examples: Examples, fraction: float) -> tuple[Examples, Examples]:
-    """Split off the last `fraction` (0–1) of `examples` as val, as Keras's validation_split does."""
+    """Split off the last `fraction` (0–1) as val, as Keras's validation_split does."""
     boundary = int(len(examples) * (1.0 - fraction))
     return examples[:boundary], examples[boundary:]

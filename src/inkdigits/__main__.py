@@ -1,0 +1,7 @@
+"""`python -m inkdigits` is `inkdigits`."""
+
+import sys
+
+from inkdigits.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,273 @@
+"""The parser, and the one place where exceptions become exit codes.
+
+Results go to stdout; progress, warnings and errors go to stderr. An error is one line: what was
+wrong, the value received, what to do next. `--debug` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inkdigits import __version__
+from inkdigits.errors import ExitCode, InkdigitsError, one_line
+
+app = typer.Typer(
+    name="inkdigits",
+    help="Read handwritten digits, and train, measure and ship the model that does.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+data_app = typer.Typer(
+    help="Fetch, verify and look at the data.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(data_app, name="data")
+
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", help="auto, mnist, digits, or a folder (IDX files or labelled images)."),
+]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", help="An ONNX artefact (default: the bundled model).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(f"inkdigits {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Options of every verb; `debug` is read by `main`, which catches the error."""
+
+
+@data_app.command("fetch")
+def data_fetch(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder (default: the cache).")] = None,
+) -> None:
+    """Fetch MNIST from a mirror, verified by SHA-256."""
+    from inkdigits.cli import data
+
+    data.fetch(out)
+
+
+@data_app.command("verify")
+def data_verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder (default: INKDIGITS_DATA or the cache).")
+    ] = None,
+) -> None:
+    """Check that the four MNIST files are byte-exact."""
+    from inkdigits.cli import data
+
+    data.verify(folder)
+
+
+@data_app.command("explore")
+def data_explore(
+    data: DataOption = None,
+    out: Annotated[Path, typer.Option("--out", help="PNG of the grid.")] = Path("digits.png"),
+    indices: Annotated[
+        str | None, typer.Option("--indices", help="Nine training images, as in 0,1,2,…")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the nine images.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Print shapes, value ranges and class balance, and save a 3×3 grid of labelled digits."""
+    from inkdigits.cli import data as verb
+
+    verb.explore(data or "auto", out, indices, seed, as_json)
+
+
+@app.command("train")
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name or .toml file (default: early-stopping).")
+    ] = None,
+    data: DataOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder (default: runs/NAME).")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Continue this run folder.")
+    ] = None,
+    show_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+) -> None:
+    """Train a recipe into a run folder: models, evaluation, plots, report."""
+    from inkdigits.cli import train as verb
+
+    if show_recipes:
+        verb.list_recipes()
+        return
+    verb.train(recipe, data, overrides or [], seed, out, resume)
+
+
+@app.command("evaluate")
+def evaluate(
+    target: Annotated[Path, typer.Argument(help="A run folder, or a .onnx, .keras or .h5 file.")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write a self-contained HTML report here.")
+    ] = None,
+) -> None:
+    """Measure a model on the test split."""
+    from inkdigits.cli import evaluate as verb
+
+    verb.evaluate(target, data, as_json, report)
+
+
+@app.command("export")
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a .keras or .h5 file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The ONNX file to write.")],
+) -> None:
+    """Turn a trained Keras model into one self-describing ONNX file, checked against it."""
+    from inkdigits.cli import export as verb
+
+    verb.export(run, out)
+
+
+@app.command("read")
+def read(
+    images: Annotated[list[str], typer.Argument(help="Image files; - is standard input.")],
+    layout: Annotated[
+        str, typer.Option("--layout", help="What an image holds. So far: digit.")
+    ] = "digit",
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Read the digit in each image."""
+    from inkdigits.cli import read as verb
+
+    return verb.read(images, model, layout, as_json)
+
+
+@app.command("inspect")
+def inspect(
+    image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
+    model: ModelOption = None,
+) -> None:
+    """Draw every stage from the image to the probabilities."""
+    from inkdigits.cli import inspect as verb
+
+    verb.inspect(image, out, model)
+
+
+@app.command("check")
+def check(
+    as_json: JsonOption = False,
+) -> int:
+    """Test this installation: packages, bundled model, data."""
+    from inkdigits.cli import check as verb
+
+    return verb.check(as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code; the only place that catches everything."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    warnings.showwarning = show_warning
+    try:
+        return int(run(given) or ExitCode.DONE)
+    except (KeyboardInterrupt, typer.Abort):
+        return interrupted()
+    except Exception as error:  # the single handler turns every error into a code
+        if debug:
+            raise
+        return fail(error)
+
+
+def run(arguments: list[str]) -> Any:
+    """Parse and carry out; options that belong to the program may stand anywhere."""
+    ordered = ["--debug"] if "--debug" in arguments else []
+    ordered += [argument for argument in arguments if argument != "--debug"]
+    command = typer.main.get_command(app)
+    code = command.main(args=ordered, prog_name="inkdigits", standalone_mode=False)
+    sys.stdout.flush()
+    return code
+
+
+def fail(error: Exception) -> int:
+    """Tell of `error` in one line on stderr and return its exit code."""
+    code, message = explain(error)
+    sys.stderr.write(f"inkdigits: error: {message}\n")
+    return int(code)
+
+
+def explain(error: Exception) -> tuple[ExitCode, str]:
+    """Return the exit code and the one line for an exception of any kind."""
+    if isinstance(error, InkdigitsError):
+        return error.exit_code, str(error)
+    if isinstance(error, typer.TyperException):
+        return ExitCode.USAGE, f"{one_line(usage_message(error))} See `inkdigits --help`."
+    if isinstance(error, OSError):
+        return ExitCode.CANNOT_WRITE, explain_os_error(error)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("inkdigits"):
+        hint = 'Install what this verb needs with: pip install "inkdigits[train]"'
+        return ExitCode.USAGE, f"the package {error.name!r} is not installed. {hint}"
+    if isinstance(error, MemoryError):
+        return ExitCode.FAULT, "out of memory."
+    line = f"unexpected {type(error).__name__}: {one_line(str(error))}"
+    return ExitCode.FAULT, f"{line}. Run again with --debug, and report it."
+
+
+def explain_os_error(error: OSError) -> str:
+    """Return the line for an error of the operating system, as at a closed or full stdout."""
+    discard_stdout()
+    if isinstance(error, BrokenPipeError):
+        return "stdout was closed before everything was written."
+    return f"{one_line(str(error))}. Check the disk and the path."
+
+
+def usage_message(error: typer.TyperException) -> str:
+    """Return what the parser complains about, without a second full stop."""
+    format_message = getattr(error, "format_message", error.__str__)
+    return str(format_message()).rstrip(".?") + ("?" if str(error).endswith("?") else ".")
+
+
+def discard_stdout() -> None:
+    """Keep Python from complaining about an unwritable stdout once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def interrupted() -> int:
+    """Tell that the user stopped the program."""
+    sys.stderr.write("inkdigits: interrupted.\n")
+    return int(ExitCode.INTERRUPTED)
+
+
+def show_warning(message: Warning | str, *_details: Any, **_more: Any) -> None:
+    """Show a warning as one line on stderr."""
+    sys.stderr.write(f"inkdigits: warning: {one_line(str(message))}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""`inkdigits train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from inkdigits.errors import UsageError
+from inkdigits.training.recipe import Recipe, load_recipe, recipe_names
+
+DEFAULT_RECIPE = "early-stopping"
+
+
+def list_recipes() -> None:
+    """Print each recipe's name and title."""
+    for name in recipe_names():
+        typer.echo(f"{name:<16} {load_recipe(name).title}")
+
+
+def train(
+    name: str | None,
+    data: str | None,
+    overrides: list[str],
+    seed: int | None,
+    out: Path | None,
+    resume: Path | None,
+) -> None:
+    """Train or resume, and print what came of it."""
+    changes = [name, data, overrides, seed, out]
+    if resume is not None and any(change not in (None, []) for change in changes):
+        raise UsageError(
+            "--resume takes no recipe and no other option: the run's own recipe continues."
+        )
+    # Parsed before the heavy imports, so that a wrong key is told at once.
+    recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed) if resume is None else None
+    console = Console(stderr=True)
+    from inkdigits.models.backend import set_up_keras
+
+    set_up_keras()
+    from inkdigits.training import run as runs
+
+    try:
+        run = (
+            runs.train(recipe, out=out, console=console)
+            if recipe is not None
+            else runs.resume(Path(str(resume)), console=console)
+        )
+    except KeyboardInterrupt:
+        console.print("Stopped. Continue with: inkdigits train --resume RUN", highlight=False)
+        raise
+    tell(run)
+
+
+def resolve(name: str, data: str | None, overrides: list[str], seed: int | None) -> Recipe:
+    """Return the recipe with all overrides applied."""
+    recipe = load_recipe(name).override(overrides).with_seed(seed)
+    return recipe if data is None else recipe.override([f"data.source={json.dumps(data)}"])
+
+
+def tell(run: object) -> None:
+    """Print the results of a finished run."""
+    from inkdigits.training.run import Run
+
+    if not isinstance(run, Run):
+        return
+    found = run.evaluation
+    low, high = found["test_accuracy_interval"]
+    last = run.history[-1] if run.history else {"epoch": 0, "seconds": 0.0}
+    seconds = sum(row["seconds"] for row in run.history)
+    typer.echo(f"{run.recipe.name}, seed {run.recipe.training.seed}: ", nl=False)
+    typer.echo(f"{last['epoch']:.0f} epochs in {seconds:.1f} s")
+    typer.echo(
+        f"accuracy  train {found['train_accuracy']:.2%}  val {found['val_accuracy']:.2%}  "
+        f"test {found['test_accuracy']:.2%} (95 % interval {low:.2%}–{high:.2%}, "
+        f"gap to train {found['gap'] * 100:.2f} points)"
+    )
+    for row in run.reloaded:
+        verdict = "exactly the same" if row.max_difference == 0 else "the same labels"
+        typer.echo(
+            f"{row.file:<12} {row.size_bytes:>9,} bytes  reloaded in a new process: "
+            f"{row.accuracy:.2%}, {verdict}, largest difference {row.max_difference:.1e}"
+        )
+    typer.echo(f"report  {run.folder / 'report.html'}")
+    typer.echo(f"all of it  {run.folder}")

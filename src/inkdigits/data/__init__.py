@@ -1,0 +1,1 @@
+"""Where labelled images come from: MNIST, the offline digits, a folder of images."""

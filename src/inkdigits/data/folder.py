@@ -1,0 +1,98 @@
+"""A folder of labelled images: `FOLDER/<digit>/*.png`, or images beside a `labels.csv`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from inkdigits.data.dataset import Dataset, Examples
+from inkdigits.data.framing import frame_digit
+from inkdigits.errors import InputError, InvalidData
+from inkdigits.files import sha256
+from inkdigits.imaging.decode import decode
+
+LABELS_FILE = "labels.csv"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+TEST_FRACTION = 0.2
+
+
+def load_image_folder(folder: Path) -> Dataset:
+    """Read `folder` as a Dataset; about a fifth of the images becomes the test split.
+
+    The split goes by the SHA-256 of each file's bytes, so it never changes when images are
+    added, and copies of one image never stand on both sides. Every image is framed the MNIST
+    way. Raises InvalidData for an unreadable image, a label that is no digit, or no image.
+    """
+    train: list[tuple[np.ndarray, int]] = []
+    test: list[tuple[np.ndarray, int]] = []
+    for path, label in labelled_paths(folder):
+        content = read_file(path)
+        in_test = int(sha256(content)[:8], 16) < TEST_FRACTION * 2**32
+        (test if in_test else train).append((frame_file(path, content), label))
+    if not train or not test:
+        raise InvalidData(
+            f"{str(folder)!r} gives {len(train)} training and {len(test)} test images.",
+            f"Put more images into {folder.name}/0 … {folder.name}/9, or beside a {LABELS_FILE}.",
+        )
+    return Dataset(folder.name, stack(train), stack(test), comparable=False)
+
+
+def labelled_paths(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield each image of `folder` with its label, in a fixed order."""
+    table = folder / LABELS_FILE
+    yield from table_paths(table) if table.is_file() else class_paths(folder)
+
+
+def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the images in `folder/0` … `folder/9`."""
+    for label in range(10):
+        for path in sorted((folder / str(label)).glob("*")):
+            if path.suffix.lower() in SUFFIXES:
+                yield path, label
+
+
+def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the images that `labels.csv` names: columns `file` (or `image`) and `label`."""
+    try:
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidData(f"{str(table)!r} is no CSV in UTF-8: {error}.") from error
+    for number, row in enumerate(rows, start=2):
+        name, label = row.get("file") or row.get("image"), row.get("label")
+        if not name or label is None:
+            raise InvalidData(
+                f"{str(table)!r} line {number} needs `file` and `label`, got {row!r}."
+            )
+        yield table.parent / name, digit_label(label, table, number)
+
+
+def digit_label(text: str, table: Path, number: int) -> int:
+    """Return the digit that `text` writes; raises InvalidData naming the line otherwise."""
+    if text.strip() not in {str(digit) for digit in range(10)}:
+        raise InvalidData(f"{str(table)!r} line {number}: label must be 0–9, got {text!r}.")
+    return int(text)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of `path`; raises InvalidData when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidData(f"cannot read {str(path)!r}: {error.strerror}.") from error
+
+
+def frame_file(path: Path, content: bytes) -> np.ndarray:
+    """Return the uint8 (28, 28) framed image of one file; a blank image becomes all zeros."""
+    try:
+        return frame_digit(decode(content))
+    except InputError as error:
+        raise InvalidData(f"{str(path)!r}: {error.message}", error.hint) from error
+
+
+def stack(pairs: list[tuple[np.ndarray, int]]) -> Examples:
+    """Return the pairs as Examples."""
+    images, labels = zip(*pairs, strict=True)
+    return Examples(np.stack(images), np.array(labels, np.uint8))

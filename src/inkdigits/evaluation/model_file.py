@@ -1,0 +1,45 @@
+"""A trained model on disk, whatever its format, asked for its probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.errors import ModelRefused
+
+PREFERRED = ("model.onnx", "model.keras", "model.h5")
+KERAS_SUFFIXES = {".keras", ".h5"}
+
+
+def model_file(target: Path) -> Path:
+    """Return the model file that `target` names: itself, or the one in a run folder."""
+    if not target.is_dir():
+        return target
+    found = [target / name for name in PREFERRED if (target / name).is_file()]
+    if not found:
+        raise ModelRefused(
+            f"{str(target)!r} holds no trained model.",
+            f"Finish its training with `inkdigits train --resume {target}`.",
+        )
+    return found[0]
+
+
+def predict_file(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities (N, 10) of the model in `path` for uint8 images (N, 28, 28).
+
+    `.keras` and `.h5` go through Keras; everything else is read as an artefact. Raises
+    ModelRefused for a file that is broken, foreign or unsafe.
+    """
+    if path.suffix in KERAS_SUFFIXES:
+        from inkdigits.models.backend import set_up_keras
+
+        set_up_keras()
+        from inkdigits.models.predict import make_predictor
+        from inkdigits.models.saved import load_model
+
+        return make_predictor(load_model(path))(images)
+    from inkdigits.reading.engine import Engine
+
+    return Engine(path, threads=2).predict_proba(images)

@@ -1,0 +1,76 @@
+"""Parity: the largest difference between a Keras model and its ONNX artefact on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from inkdigits import __version__
+from inkdigits.artefact.metadata import Metadata, digit_input_spec
+from inkdigits.errors import ModelRefused
+from inkdigits.evaluation.model_file import predict_file
+from inkdigits.files import write_bytes
+from inkdigits.imaging import IMAGING_VERSION
+from inkdigits.reading.engine import Engine
+
+TOLERANCE = 1e-5
+SAMPLE = 512
+
+
+def export_checked(target: Path, out: Path) -> float:
+    """Export the Keras model of a run folder (or a .keras/.h5 file) to `out`; return the parity.
+
+    A run's own artefact lends its metadata (recipe, data, scores). Nothing is written when the
+    parity is worse than TOLERANCE; raises ModelRefused then, and for a model that is not ours.
+    """
+    source = keras_file(target)
+    from inkdigits.models.backend import set_up_keras
+
+    set_up_keras()
+    from inkdigits.models.export import export_onnx
+    from inkdigits.models.saved import load_model
+
+    content = export_onnx(load_model(source), metadata_for(target))
+    parity = measure_parity(source, content)
+    if not parity <= TOLERANCE:
+        raise ModelRefused(f"the ONNX model differs from {str(source)!r} by {parity:.2g}.")
+    write_bytes(out, content)
+    return parity
+
+
+def measure_parity(source: Path, content: bytes) -> float:
+    """Return the largest difference in probability on SAMPLE images, half of them sparse noise."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (SAMPLE, 28, 28), dtype=np.uint8)
+    # Half of them sparse, as digits are: uniform noise alone saturates the first layer.
+    images[SAMPLE // 2 :] *= rng.random((SAMPLE - SAMPLE // 2, 28, 28)) < 0.2
+    found = Engine(content).predict_proba(images)
+    return float(np.abs(found - predict_file(source, images)).max())
+
+
+def keras_file(target: Path) -> Path:
+    """Return the Keras file of a run folder, or `target` itself."""
+    if not target.is_dir():
+        return target
+    for name in ("model.keras", "model.h5"):
+        if (target / name).is_file():
+            return target / name
+    raise ModelRefused(
+        f"{str(target)!r} holds no trained Keras model.",
+        f"Finish its training with `inkdigits train --resume {target}`.",
+    )
+
+
+def metadata_for(target: Path) -> Metadata:
+    """Return the metadata of a run's artefact, or that of a model about which nothing is known."""
+    artefact = target / "model.onnx"
+    if target.is_dir() and artefact.is_file():
+        return replace(Engine(artefact).metadata, package_version=__version__)
+    return Metadata(
+        labels=[str(digit) for digit in range(10)],
+        input_spec=digit_input_spec(),
+        imaging_version=IMAGING_VERSION,
+        package_version=__version__,
+    )

@@ -1,0 +1,260 @@
+"""Clean: a grey page becomes a map of its ink.
+
+Polarity is found, not asked for; uneven light is divided out; what is not ink of the digit (noise,
+specks, ruled lines and shadows at the border) is left behind. Every stage is kept, to be shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Strength = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+WORKING_SIDE = 1000
+GROUND_SIDE = 64
+MIN_CONTRAST = 0.06
+"""Ink fainter than this share of the ground's brightness does not count as ink."""
+MIN_SIZE = 0.02
+"""A mark smaller than this share of the page's longer side is a speck, never a digit."""
+
+
+BORDER_BAND = 0.1
+"""Lines and shadows along the border lie within this share of the page's side."""
+
+
+class Polarity(Enum):
+    """Whether the ink is darker or lighter than its ground."""
+
+    DARK_ON_LIGHT = "dark on light"
+    LIGHT_ON_DARK = "light on dark"
+
+
+@dataclass(frozen=True)
+class CleanPage:
+    """Every stage from the grey page to its ink, at working size (h, w).
+
+    `grey` is uint8, shrunk so that its longer side is at most `WORKING_SIDE`; `scale` is working
+    pixels per source pixel (≤ 1); `flattened` is uint8, ink dark, even ground at 255; `strength` is
+    float32 0–1, the depth of the ink by its own darkest parts; `mask` is True on the ink kept;
+    `ink` is float32 0–1, `strength` where the mask and its soft edge are, 0 elsewhere.
+    """
+
+    grey: Grey
+    scale: float
+    polarity: Polarity
+    flattened: Grey
+    strength: Strength
+    mask: Mask
+    ink: Strength
+
+    @property
+    def blank(self) -> bool:
+        """Whether no ink was found."""
+        return not self.mask.any()
+
+
+def clean(page: Grey) -> CleanPage:
+    """Find the ink of one digit on `page`, uint8 (H, W) of any size and either polarity."""
+    grey, scale = to_working_size(page)
+    polarity = find_polarity(grey)
+    dark_on_light = grey if polarity is Polarity.DARK_ON_LIGHT else 255 - grey
+    depth = ink_depth(dark_on_light)
+    mask, strength = find_ink(depth)
+    mask = keep_digit(mask, strength)
+    return CleanPage(
+        grey=grey,
+        scale=scale,
+        polarity=polarity,
+        flattened=np.rint(255 * (1 - np.clip(depth, 0, 1))).astype(np.uint8),
+        strength=strength,
+        mask=mask,
+        ink=np.where(soft_edge(mask), strength, np.float32(0)),
+    )
+
+
+def to_working_size(page: Grey) -> tuple[Grey, float]:
+    """Return `page` shrunk to the working size, and working pixels per source pixel."""
+    longer = max(page.shape)
+    if longer <= WORKING_SIDE:
+        return page, 1.0
+    scale = WORKING_SIDE / longer
+    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
+    return as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA)), scale
+
+
+def find_polarity(grey: Grey) -> Polarity:
+    """Tell dark ink from light ink: ink is the minority, and it mostly keeps off the border.
+
+    A narrow margin is left out, because frames, rules and scanner shadows live there.
+    """
+    values = small_copy(grey)
+    residual = inner(values - smooth_surface(values, degree=2), 0.06)
+    spread = float(residual.std())
+    if spread == 0:
+        return Polarity.DARK_ON_LIGHT
+    border = np.concatenate([residual[0], residual[-1], residual[:, 0], residual[:, -1]])
+    skewness = float(np.mean((residual / spread) ** 3))
+    lean = float(np.median(border) - residual.mean()) / spread
+    # In each term a positive value speaks for light ink.
+    return Polarity.LIGHT_ON_DARK if skewness - 2 * lean > 0 else Polarity.DARK_ON_LIGHT
+
+
+def inner(values: NDArray[Pixel], margin: float) -> NDArray[Pixel]:
+    """Return `values` (h, w) without a margin of that share of each side."""
+    rows, columns = (int(margin * side) for side in values.shape)
+    return values[rows : values.shape[0] - rows, columns : values.shape[1] - columns]
+
+
+def small_copy(grey: Grey) -> NDArray[np.float32]:
+    """Return `grey` as float32 with its longer side at most `GROUND_SIDE`."""
+    scale = min(1.0, GROUND_SIDE / max(grey.shape))
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    return as_float32(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
+
+
+def smooth_surface(values: NDArray[np.float32], degree: int) -> NDArray[np.float32]:
+    """Fit a plane (1) or quadratic (2) to the light of `values` (h, w), hardly heeding outliers."""
+    y, x = np.indices(values.shape, dtype=np.float64)
+    y, x = (2 * y / values.shape[0] - 1).ravel(), (2 * x / values.shape[1] - 1).ravel()
+    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
+    terms = np.stack([x**i * y**j for i, j in powers], axis=1)
+    ridge = 1e-6 * np.eye(len(powers))  # keeps pages of one row or column solvable
+    target = values.ravel().astype(np.float64)
+    fit = np.full_like(target, np.median(target))
+    for _ in range(5):
+        error = np.abs(target - fit)
+        weighted = terms / (1 + (error / (np.median(error) + 4)) ** 2)[:, None]
+        fit = terms @ np.linalg.solve(weighted.T @ terms + ridge, weighted.T @ target)
+    return fit.reshape(values.shape).astype(np.float32)
+
+
+def ink_depth(grey: Grey) -> Strength:
+    """Return how far each pixel of a dark-on-light page lies below its ground, as a share of it.
+
+    float32 (h, w), 0 = ground, 1 = black; noise makes it slightly negative in places.
+    """
+    ground = np.maximum(ground_light(grey), 1)
+    return as_float32(1 - grey.astype(np.float32) / ground)
+
+
+def ground_light(grey: Grey) -> NDArray[np.float32]:
+    """Estimate the light of the ground at every pixel, as if there were no ink.
+
+    A smooth surface is divided out, then a closing follows what else there is. A plane alone takes
+    the dark corners of a lens for ink, a quadratic alone the inside of a sharp shadow; real ink is
+    dark by both, so the darker ground of the two is believed. All this runs on a small copy, where
+    noise is averaged away.
+    """
+    values = small_copy(grey)
+    ground = np.min([closed_ground(values, degree) for degree in (0, 1, 2)], axis=0)
+    size = (grey.shape[1], grey.shape[0])
+    return as_float32(cv2.resize(ground, size, interpolation=cv2.INTER_LINEAR))
+
+
+def closed_ground(values: NDArray[np.float32], degree: int) -> NDArray[np.float32]:
+    """Estimate the ground of `values` (h, w) by a surface of `degree` and a closing around it.
+
+    The closing is wider than any stroke: it fills the dark ink, but not the edges of shadows.
+    """
+    surface = np.maximum(smooth_surface(values, degree), 8)
+    side = max(3, round(0.4 * max(values.shape)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    closed = cv2.morphologyEx(values / surface, cv2.MORPH_CLOSE, kernel)
+    return as_float32(cv2.blur(closed, (side // 2 | 1, side // 2 | 1)) * surface)
+
+
+def find_ink(depth: Strength) -> tuple[Mask, Strength]:
+    """Return the mask of what is ink by depth alone, and the ink's strength, float32 0–1."""
+    smooth = as_float32(cv2.GaussianBlur(depth, (0, 0), min(max(0.4, max(depth.shape) / 70), 1.0)))
+    centre, noise = ground_level(smooth)
+    floor = max(MIN_CONTRAST, centre + 6 * noise)
+    candidates = smooth[smooth > floor]
+    if candidates.size == 0:
+        return np.zeros(depth.shape, bool), np.zeros(depth.shape, np.float32)
+    full = float(np.percentile(candidates, 90))
+    strength = np.clip((depth - centre) / (full - centre), 0, 1).astype(np.float32)
+    high, low = max(floor, 0.5 * full), max(floor, 0.25 * full)
+    return hysteresis(smooth, low, high), strength
+
+
+def ground_level(smooth: Strength) -> tuple[float, float]:
+    """Return the depth of the ground itself and its standard deviation.
+
+    Only the paler part of the page is asked, so that ink may cover nearly half of it: in a normal
+    distribution the 5th and 30th percentiles lie 1.64 and 0.52 deviations below the mean.
+    """
+    pale, middle = (float(v) for v in np.percentile(smooth, [5, 30]))
+    noise = (middle - pale) / 1.12
+    return middle + 0.52 * noise, noise
+
+
+def hysteresis(values: Strength, low: float, high: float) -> Mask:
+    """Return True where `values` exceed `low` and are connected to a place that exceeds `high`."""
+    _, labels = cv2.connectedComponents((values > low).astype(np.uint8), connectivity=8)
+    strong = np.zeros(int(labels.max()) + 1, bool)
+    strong[np.unique(labels[values > high])] = True
+    strong[0] = False
+    return np.asarray(strong[labels])
+
+
+def keep_digit(mask: Mask, strength: Strength) -> Mask:
+    """Return `mask` without specks and without lines and shadows that lie along the border.
+
+    A stray mark that is the only ink is kept: it may be a digit that runs along the border.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), 8)
+    mass = np.bincount(labels.ravel(), weights=strength.ravel(), minlength=count)
+    mass[0] = 0
+    mass[stray_marks(labels, stats, mass)] = 0
+    main = stats[mass.argmax()]
+    if max(main[2:4]) < max(3.0, MIN_SIZE * max(mask.shape)):
+        return np.zeros_like(mask)
+    return np.asarray((mass > 0.03 * mass.max())[labels])
+
+
+def stray_marks(
+    labels: NDArray[np.int32], stats: NDArray[np.int32], mass: NDArray[np.float64]
+) -> Mask:
+    """Return, for each component, whether it is a line or shadow along the border.
+
+    Such a mark lies in a narrow band at the border. It must be long, or the digit must keep off the
+    border altogether: on a tight crop the detached bar of a 5 lies in that band as well.
+    """
+    rows, columns = labels.shape
+    inside = inner(labels, BORDER_BAND)
+    within = np.bincount(inside.ravel(), minlength=len(stats)) / stats[:, cv2.CC_STAT_AREA]
+    left, top, width, height = stats[:, :4].T
+    touching = (left == 0) | (top == 0) | (left + width == columns) | (top + height == rows)
+    across = (left == 0) & (left + width == columns) & (height < BORDER_BAND * rows)
+    along = (top == 0) & (top + height == rows) & (width < BORDER_BAND * columns)
+    hugging = touching & (within < 0.2) | across | along
+    hugging[0] = False
+    main = int(np.where(hugging, 0, mass).argmax())
+    if main == 0:
+        return np.zeros(len(stats), bool)
+    long = (width > 0.5 * columns) | (height > 0.5 * rows)
+    return np.asarray(hugging & (long | ~touching[main]))
+
+
+def soft_edge(mask: Mask) -> Mask:
+    """Return `mask` grown by one pixel, so that the soft edge of the ink comes along."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+def as_uint8(array: object) -> Grey:
+    """Give OpenCV's untyped result its type."""
+    return np.asarray(array, np.uint8)
+
+
+def as_float32(array: object) -> Strength:
+    """Give OpenCV's untyped result its type."""
+    return np.asarray(array, np.float32)

@@ -1,0 +1,244 @@
+"""A recipe: everything a training needs, as strict TOML.
+
+Named recipes live in `inkdigits/recipes`. A key that is not known is an error that names the
+nearest known one, because a misspelt key that is silently ignored costs a whole training.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from inkdigits.errors import UsageError
+
+LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+FORMATS = ("keras", "h5", "onnx")
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Which data: a name or folder, and the last fraction of train that becomes val (0–0.5)."""
+
+    source: str = "auto"
+    val_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        require("data.val_fraction", self.val_fraction, 0 < self.val_fraction <= 0.5, "0–0.5")
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """Which network: `ann` = dense ReLU layers of `hidden` units, each followed by dropout."""
+
+    kind: str = "ann"
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        require("model.kind", self.kind, self.kind == "ann", "ann")
+        sizes_fit = all(1 <= units <= 65_536 for units in self.hidden)
+        require("model.hidden", list(self.hidden), sizes_fit, "a list of layer widths of 1–65536")
+        require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop after `patience` epochs without a better val loss; 0 = never stop early."""
+
+    patience: int = 0
+    restore_best_weights: bool = True
+
+    def __post_init__(self) -> None:
+        require("training.early_stopping.patience", self.patience, self.patience >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How to train: Adam at `learning_rate`, `batch_size` examples a step, for `epochs`."""
+
+    loss: str = LOSSES[0]
+    learning_rate: float = 0.001
+    batch_size: int = 128
+    epochs: int = 10
+    seed: int = 0
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+
+    def __post_init__(self) -> None:
+        require("training.loss", self.loss, self.loss in LOSSES, " or ".join(LOSSES))
+        rate_fits = 0 < self.learning_rate < math.inf
+        require("training.learning_rate", self.learning_rate, rate_fits, "above 0")
+        require("training.batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        require("training.epochs", self.epochs, self.epochs >= 1, "1 or more")
+        require("training.seed", self.seed, 0 <= self.seed < 2**31, "0 up to 2^31")
+
+
+@dataclass(frozen=True)
+class SaveRecipe:
+    """What to keep: model formats, a checkpoint after every epoch, TensorBoard logs."""
+
+    formats: tuple[str, ...] = FORMATS
+    checkpoints: bool = False
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        known = bool(self.formats) and set(self.formats) <= set(FORMATS)
+        require("save.formats", list(self.formats), known, f"some of {', '.join(FORMATS)}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe; UsageError for an unknown key, a wrong type or a value out of range."""
+
+    name: str
+    title: str = ""
+    data: DataRecipe = field(default_factory=DataRecipe)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    save: SaveRecipe = field(default_factory=SaveRecipe)
+
+    @classmethod
+    def from_toml(cls, text: str, origin: str = "the recipe") -> Recipe:
+        """Parse TOML text; `origin` names it in errors."""
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{origin} is not valid TOML: {error}.") from error
+        recipe: Recipe = build(cls, table)
+        return recipe
+
+    def to_toml(self) -> str:
+        """Return the resolved recipe as TOML that `from_toml` reads back to an equal one."""
+        import tomli_w
+
+        return tomli_w.dumps(asdict(self))
+
+    def override(self, assignments: Sequence[str]) -> Recipe:
+        """Return the recipe with each `key=value` applied, as in `training.epochs=3`."""
+        table = asdict(self)
+        for assignment in assignments:
+            assign(table, assignment)
+        recipe: Recipe = build(Recipe, table)
+        return recipe
+
+    def with_seed(self, seed: int | None) -> Recipe:
+        """Return the recipe with another seed; None keeps its own."""
+        if seed is None:
+            return self
+        return replace(self, training=replace(self.training, seed=seed))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Return the recipe called `name`, or the one in the TOML file at that path."""
+    if name.endswith(".toml"):
+        return Recipe.from_toml(read_recipe_file(Path(name)), repr(name))
+    if name not in recipe_names():
+        raise UsageError(
+            f"no recipe is named {name!r}.", f"{nearest(name, recipe_names())}Or give a .toml file."
+        )
+    text = (files("inkdigits") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    return Recipe.from_toml(text, f"recipe {name!r}")
+
+
+def read_recipe_file(path: Path) -> str:
+    """Return the text of the recipe file `path`."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {str(path)!r}: {error}.") from error
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that the package carries, sorted."""
+    folder = files("inkdigits") / "recipes"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def assign(table: dict[str, Any], assignment: str) -> None:
+    """Set one `key=value` in the nested `table`; the key must exist."""
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise UsageError(f"an override is KEY=VALUE, got {assignment!r}.")
+    *sections, last = key.strip().split(".")
+    place = table
+    for name in sections:
+        place = place.get(name, {}) if isinstance(place.get(name, {}), dict) else {}
+    if last not in place or isinstance(place[last], dict):
+        raise UsageError(f"unknown key {key.strip()!r}.", nearest(key.strip(), dotted_keys(table)))
+    place[last] = parse_value(text.strip())
+
+
+def parse_value(text: str) -> Any:
+    """Return `text` as a TOML value, or as the text itself where it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def dotted_keys(table: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return all leaf keys of a nested table, dotted."""
+    keys = []
+    for name, value in table.items():
+        dotted = f"{prefix}{name}"
+        keys += dotted_keys(value, f"{dotted}.") if isinstance(value, dict) else [dotted]
+    return keys
+
+
+def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
+    """Build the dataclass `kind` from a table, refusing unknown keys and wrong types."""
+    hints = get_type_hints(kind)
+    known = [f.name for f in fields(kind)]
+    for name in table:
+        if name not in known:
+            raise UsageError(f"unknown key {prefix + name!r}.", nearest(name, known, prefix))
+    if kind is Recipe and "name" not in table:
+        raise UsageError("a recipe needs a name.", 'Add `name = "…"` as its first line.')
+    values = {name: convert(hints[name], value, prefix + name) for name, value in table.items()}
+    return kind(**values)
+
+
+def convert(hint: Any, value: Any, key: str) -> Any:
+    """Return `value` as the type `hint` asks for; raises UsageError when it is another."""
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key} must be a table, got {value!r}.")
+        return build(hint, value, f"{key}.")  # type: ignore[arg-type]
+    if get_args(hint):
+        inner = get_args(hint)[0]
+        if not isinstance(value, (list, tuple)):
+            raise UsageError(f"{key} must be a list, got {value!r}.")
+        return tuple(convert(inner, item, key) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise UsageError(f"{key} must be {hint.__name__}, got {value!r}.")
+    return value
+
+
+def nearest(name: str, known: Sequence[str], prefix: str = "") -> str:
+    """Return the sentence that names the nearest of `known`, or all of them.
+
+    A dotted key counts as near, too, when its last part is: `epochs` finds `training.epochs`.
+    """
+    by_last_part = {key.rpartition(".")[2]: key for key in known}
+    close = difflib.get_close_matches(name, known, n=1)
+    if not close:
+        parts = difflib.get_close_matches(name.rpartition(".")[2], list(by_last_part), n=1)
+        close = [by_last_part[part] for part in parts]
+    if close:
+        return f"Did you mean {prefix + close[0]!r}? "
+    return f"Known: {', '.join(known)}. "
+
+
+def require(key: str, value: object, fits: bool, expected: str) -> None:
+    """Raise UsageError unless `fits`, telling the key, what it expects and what it got."""
+    if not fits:
+        raise UsageError(f"{key} must be {expected}, got {value!r}.")

@@ -1,0 +1,308 @@
+"""One training from recipe to report, and the run folder that holds all of it.
+
+runs/NAME/  recipe.toml  environment.json  history.csv  checkpoints/  state/  tensorboard/
+            model.keras  model.h5  model.onnx  evaluation.json  report.html  plots/*.png
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from inkdigits import __version__
+from inkdigits.artefact.metadata import Metadata, digit_input_spec
+from inkdigits.data.dataset import Dataset, Examples, split_val
+from inkdigits.data.source import load_dataset
+from inkdigits.errors import InvalidData, UsageError
+from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
+from inkdigits.evaluation.reload import ReloadCheck, Reloaded
+from inkdigits.files import make_folder, write_bytes, write_text
+from inkdigits.imaging import IMAGING_VERSION
+from inkdigits.models.ann import build_ann
+from inkdigits.models.backend import set_up_keras
+from inkdigits.models.export import export_onnx
+from inkdigits.models.predict import make_predictor
+from inkdigits.models.saved import save_model
+from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
+from inkdigits.training.checkpoint import STATE_FILE, State, StateKeeper, load_state, restore
+from inkdigits.training.environment import describe_environment
+from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.recipe import Recipe, load_recipe
+
+RUNS_FOLDER = Path("runs")
+RECIPE_FILE = "recipe.toml"
+ENVIRONMENT_FILE = "environment.json"
+Callback: TypeAlias = keras.callbacks.Callback
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: its folder, the trained Keras model, and what was measured.
+
+    `evaluation` is the content of evaluation.json; `history` has a row an epoch; `reloaded` a row
+    for each saved file.
+    """
+
+    folder: Path
+    recipe: Recipe
+    model: keras.Model
+    evaluation: dict[str, Any]
+    history: list[Row]
+    reloaded: list[Reloaded]
+
+
+def train(
+    recipe: Recipe | str = "early-stopping",
+    *,
+    out: Path | None = None,
+    data: str | None = None,
+    callbacks: Sequence[Callback] = (),
+    console: Console | None = None,
+) -> Run:
+    """Train a recipe (or the one of that name) into a new run folder and return the Run.
+
+    `out` is the folder, by default `runs/NAME`; `data` replaces the recipe's source; `callbacks`
+    are Keras callbacks that run besides the recipe's own; `console` shows progress (default: none).
+    Raises the errors of `load_dataset`, UsageError for a folder in use, TrainingFailed and
+    CannotWrite.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    if data is not None:
+        recipe = recipe.override([f"data.source={json.dumps(data)}"])
+    dataset = load_dataset(recipe.data.source)
+    folder = new_folder(out or RUNS_FOLDER / recipe.name, numbered=out is None)
+    environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
+    write_text(folder / RECIPE_FILE, recipe.to_toml())
+    write_json(folder / ENVIRONMENT_FILE, environment)
+    return carry_out(recipe, folder, dataset, None, callbacks, console or quiet_console())
+
+
+def resume(
+    folder: Path, *, callbacks: Sequence[Callback] = (), console: Console | None = None
+) -> Run:
+    """Continue the training in `folder` to the result that it would have had without a break.
+
+    A finished training is measured and reported again. Raises UsageError when `folder` is no run,
+    InvalidData when its data or its state are not what they were.
+    """
+    if not (folder / ENVIRONMENT_FILE).is_file():
+        raise UsageError(
+            f"{str(folder)!r} is no run folder: it has no {ENVIRONMENT_FILE}.",
+            "Start a training with `inkdigits train RECIPE`.",
+        )
+    recipe = load_recipe(str(folder / RECIPE_FILE))
+    dataset = load_dataset(recipe.data.source)
+    before = read_json(folder / ENVIRONMENT_FILE)["data"]["sha256"]
+    if dataset.sha256 != before:
+        raise InvalidData(
+            f"the data is not what this run was started with: {dataset.sha256[:12]}…, "
+            f"then {before[:12]}….",
+            "Start a new training.",
+        )
+    set_up_keras()
+    path = folder / STATE_FILE
+    state = load_state(path) if path.is_file() else None
+    return carry_out(recipe, folder, dataset, state, callbacks, console or quiet_console())
+
+
+def carry_out(
+    recipe: Recipe,
+    folder: Path,
+    dataset: Dataset,
+    state: State | None,
+    callbacks: Sequence[Callback],
+    console: Console,
+) -> Run:
+    """Fit, save, measure and report."""
+    train_part, val_part = split_val(dataset.train, recipe.data.val_fraction)
+    if not len(train_part) or not len(val_part):
+        raise InvalidData(f"{len(dataset.train)} training images are too few to split off val.")
+    model = build_ann(recipe.model.hidden, recipe.model.dropout, recipe.training.seed)
+    compile_model(model, recipe.training)
+    show_summary(model, console)
+    history = fit_recipe(model, recipe, folder, (train_part, val_part), state, callbacks, console)
+    splits = {"train": train_part, "val": val_part, "test": dataset.test}
+    predict = make_predictor(model)
+    probabilities = {name: predict(examples.images) for name, examples in splits.items()}
+    measured = {name: measure(probabilities[name], splits[name].labels) for name in splits}
+    refuse_perfect(measured["test"])
+    evaluation = evaluation_dict(measured)
+    files = save_formats(model, recipe, folder, dataset, measured)
+    write_json(folder / "evaluation.json", evaluation)
+    expected = probabilities["test"]
+    with ReloadCheck(
+        files, dataset.test.images, dataset.test.labels, expected, folder / "state"
+    ) as check:
+        plots = save_plots(folder, dataset.test, expected, measured["test"], history)
+        reloaded = check.result()
+    report(folder, recipe, evaluation, history, plots, reloaded)
+    return Run(folder, recipe, model, evaluation, history, reloaded)
+
+
+def fit_recipe(
+    model: keras.Model,
+    recipe: Recipe,
+    folder: Path,
+    splits: tuple[Examples, Examples],
+    state: State | None,
+    callbacks: Sequence[Callback],
+    console: Console,
+) -> list[Row]:
+    """Run the epochs that are left, with the recipe's callbacks, and return the history."""
+    history = History(folder / "history.csv")
+    remembering: list[Callback] = [history, *early_stopping(recipe), *callbacks]
+    progress = ProgressBar(console, recipe.training.epochs)
+    others = [*outputs(recipe, folder, history), progress]
+    keeper = StateKeeper(folder / STATE_FILE, remembering, state)
+    if state is not None:
+        restore(state, model)
+    with progress:
+        fit(
+            model,
+            *splits,
+            recipe.training,
+            [*remembering, *others, keeper],
+            first_epoch=state.epoch if state else 0,
+            stopped=state.stopped if state else False,
+        )
+    return history.rows
+
+
+def early_stopping(recipe: Recipe) -> list[Callback]:
+    """Return Keras's own EarlyStopping as the recipe asks for it, or nothing."""
+    settings = recipe.training.early_stopping
+    if settings.patience == 0:
+        return []
+    return [
+        keras.callbacks.EarlyStopping(
+            monitor="val_loss",
+            patience=settings.patience,
+            restore_best_weights=settings.restore_best_weights,
+        )
+    ]
+
+
+def outputs(recipe: Recipe, folder: Path, history: History) -> list[Callback]:
+    """Return the callbacks that write files after each epoch."""
+    found: list[Callback] = []
+    if recipe.save.checkpoints:
+        found.append(Checkpoints(folder / "checkpoints"))
+    if recipe.save.tensorboard:
+        found.append(TensorBoard(folder / "tensorboard", history))
+    return found
+
+
+def show_summary(model: keras.Model, console: Console) -> None:
+    """Print Keras's `model.summary()` to the console."""
+    model.summary(print_fn=lambda text: console.out(text, highlight=False))
+
+
+def save_formats(
+    model: keras.Model,
+    recipe: Recipe,
+    folder: Path,
+    dataset: Dataset,
+    measured: Mapping[str, Measurement],
+) -> list[Path]:
+    """Save the model in each format of the recipe and return the paths."""
+    scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
+    metadata = Metadata(
+        labels=[str(digit) for digit in range(10)],
+        input_spec=digit_input_spec(),
+        imaging_version=IMAGING_VERSION,
+        recipe=recipe.to_toml(),
+        data_name=dataset.name,
+        data_sha256=dataset.sha256,
+        scores=scores,
+        package_version=__version__,
+    )
+    paths = [folder / f"model.{kind}" for kind in recipe.save.formats]
+    for path in paths:
+        if path.suffix == ".onnx":
+            write_bytes(path, export_onnx(model, metadata))
+        else:
+            save_model(model, path)
+    return paths
+
+
+def save_plots(
+    folder: Path,
+    test: Examples,
+    probabilities: np.ndarray,
+    measurement: Measurement,
+    history: Sequence[Row],
+) -> dict[str, Path]:
+    """Draw the report's plots into `plots/` and return their paths by name."""
+    from inkdigits.evaluation.plots import plot_report, save_png
+
+    figures = plot_report(test.images, test.labels, probabilities, measurement, history)
+    paths = {name: folder / "plots" / f"{name}.png" for name in figures}
+    for name, figure in figures.items():
+        save_png(figure, paths[name])
+    return paths
+
+
+def report(
+    folder: Path,
+    recipe: Recipe,
+    evaluation: Mapping[str, Any],
+    history: Sequence[Row],
+    plots: Mapping[str, Path],
+    reloaded: Sequence[Reloaded],
+) -> None:
+    """Write report.html."""
+    from inkdigits.evaluation.report import write_report
+
+    seconds = sum(row["seconds"] for row in history)
+    write_report(
+        folder / "report.html",
+        title=f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name,
+        recipe_text=recipe.to_toml(),
+        environment=read_json(folder / ENVIRONMENT_FILE) | {"training_seconds": round(seconds, 2)},
+        evaluation=evaluation,
+        history=history,
+        plots=plots,
+        saved=[asdict(row) for row in reloaded],
+    )
+
+
+def new_folder(folder: Path, *, numbered: bool) -> Path:
+    """Make and return an empty run folder; `numbered` takes the next free of `folder-2` …."""
+    if numbered:
+        number = 2
+        free = folder
+        while free.exists():
+            free = folder.with_name(f"{folder.name}-{number}")
+            number += 1
+        return make_folder(free)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"{str(folder)!r} already exists and is not an empty folder.",
+            f"Choose another --out, or continue it with --resume {folder}.",
+        )
+    return make_folder(folder)
+
+
+def quiet_console() -> Console:
+    """Return a console that shows nothing."""
+    return Console(quiet=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return what `path` holds; raises InvalidData when it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidData(f"{str(path)!r} cannot be read: {error}.") from error
