@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Tests import Keras themselves, before the product could choose its engine.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
 from inkdigits.data import mnist as mnist_source
 from inkdigits.data.dataset import Dataset, Examples
 

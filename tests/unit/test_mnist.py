@@ -60,9 +60,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stand_ins")
-def test_a_mirror_that_lies_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mirror_that_lies_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = gzip.compress(LABELS)
     wrong = gzip.compress(LABELS[:-1] + b"\x09")
     with mirror(wrong) as liar, mirror(good, delay=0.2) as honest:

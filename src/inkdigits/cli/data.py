@@ -36,8 +36,9 @@ def explore(source: str, out: Path, indices: str | None, seed: int, as_json: boo
     """Print the figures of both splits and save the grid."""
     from inkdigits.evaluation.plots import plot_grid, save_png
 
+    wanted = parse_indices(indices)
     dataset = load_dataset(source)
-    chosen = choose(dataset.train, 9, seed=seed, indices=parse_indices(indices))
+    chosen = choose(dataset.train, 9, seed=seed, indices=wanted)
     save_png(plot_grid(dataset.train.images[chosen], dataset.train.labels[chosen]), out)
     found = describe(dataset) | {"grid": str(out), "indices": chosen.tolist()}
     typer.echo(json.dumps(found) if as_json else as_text(found))

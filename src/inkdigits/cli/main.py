@@ -196,9 +196,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     warnings.showwarning = show_warning
     try:
-        return int(run(given) or ExitCode.DONE)
+        code = int(run(given) or ExitCode.DONE)
+        # Typer catches Ctrl-C itself and returns its code.
+        return interrupted() if code == ExitCode.INTERRUPTED else code
     except (KeyboardInterrupt, typer.Abort):
         return interrupted()
+    except SystemExit:
+        # Typer leaves this way at a closed pipe, and at nothing else.
+        return fail(BrokenPipeError())
     except Exception as error:  # the single handler turns every error into a code
         if debug:
             raise

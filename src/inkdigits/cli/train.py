@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from inkdigits.errors import UsageError
 from inkdigits.training.recipe import Recipe, load_recipe, recipe_names
+
+if TYPE_CHECKING:
+    from inkdigits.training.run import Run
 
 DEFAULT_RECIPE = "early-stopping"
 
@@ -34,24 +38,18 @@ def train(
         raise UsageError(
             "--resume takes no recipe and no other option: the run's own recipe continues."
         )
-    # Parsed before the heavy imports, so that a wrong key is told at once.
-    recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed) if resume is None else None
+    # Before the heavy imports, so that a wrong key is told at once.
+    recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed)
     console = Console(stderr=True)
     from inkdigits.models.backend import set_up_keras
 
     set_up_keras()
     from inkdigits.training import run as runs
 
-    try:
-        run = (
-            runs.train(recipe, out=out, console=console)
-            if recipe is not None
-            else runs.resume(Path(str(resume)), console=console)
-        )
-    except KeyboardInterrupt:
-        console.print("Stopped. Continue with: inkdigits train --resume RUN", highlight=False)
-        raise
-    tell(run)
+    if resume is not None:
+        tell(runs.resume(resume, console=console))
+        return
+    tell(runs.train(recipe, out=out, console=console))
 
 
 def resolve(name: str, data: str | None, overrides: list[str], seed: int | None) -> Recipe:
@@ -60,12 +58,8 @@ def resolve(name: str, data: str | None, overrides: list[str], seed: int | None)
     return recipe if data is None else recipe.override([f"data.source={json.dumps(data)}"])
 
 
-def tell(run: object) -> None:
+def tell(run: Run) -> None:
     """Print the results of a finished run."""
-    from inkdigits.training.run import Run
-
-    if not isinstance(run, Run):
-        return
     found = run.evaluation
     low, high = found["test_accuracy_interval"]
     last = run.history[-1] if run.history else {"epoch": 0, "seconds": 0.0}

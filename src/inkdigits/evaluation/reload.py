@@ -99,7 +99,7 @@ class ReloadCheck:
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write arrays as one `.npz`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     write_bytes(path, buffer.getvalue(), durable=False)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from inkdigits.errors import UnreadableImage
 
@@ -112,11 +112,11 @@ def open_header(content: bytes, limits: Limits) -> Image.Image:
         raise UnreadableImage(
             f"the image has more than {limits.max_pixels} pixels, the limit.", "Scale it down."
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableImage(
             f"the bytes are no image in a known format (they begin {content[:8]!r}).", HINT
         ) from error
-    except Exception as error:  # noqa: BLE001 - on hostile bytes Pillow's parsers raise anything
+    except Exception as error:
         raise damaged(error) from error
 
 
@@ -126,7 +126,7 @@ def decode_image(image: Image.Image, limits: Limits) -> Grey:
     try:
         image.load()
         grey = to_grey(upright(image))
-    except Exception as error:  # noqa: BLE001 - on hostile bytes Pillow's decoders raise anything
+    except Exception as error:
         raise damaged(error) from error
     return np.ascontiguousarray(grey)
 
@@ -183,7 +183,7 @@ def deep_to_grey(pixels: NDArray[Any], *, sixteen_bit: bool) -> Grey:
         return (pixels.astype(np.uint16) >> 8).astype(np.uint8)
     values = np.nan_to_num(pixels.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
-    if 0 <= low and high <= 255 and not (pixels.dtype.kind == "f" and high <= 1):
+    if low >= 0 and high <= 255 and not (pixels.dtype.kind == "f" and high <= 1):
         return np.rint(values).astype(np.uint8)
     low, high = min(low, 0.0), max(high, 1.0)
     return np.rint((values - low) / (high - low) * 255).astype(np.uint8)
@@ -240,4 +240,4 @@ def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
             f"a float array must hold values 0–1, got {low:g} to {high:g}.",
             "Divide by 255, or pass uint8.",
         )
-    return np.rint(pixels * 255).astype(np.uint8)
+    return np.asarray(np.rint(pixels * 255), np.uint8)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,32 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Save `model` atomically; the suffix of `path`, `.keras` or `.h5`, chooses the format."""
+    with quiet_absl(), kept_compile_settings(model), atomic_path(path) as temporary:
+        model.save(temporary)
+
+
+@contextmanager
+def quiet_absl() -> Iterator[None]:
+    """Silence Keras's warning at every .h5 that the format is legacy: it is asked for here."""
     verbosity = absl_logging.get_verbosity()
-    # Keras warns at every .h5 that the format is legacy; it is asked for on purpose here.
     absl_logging.set_verbosity(absl_logging.ERROR)
     try:
-        with atomic_path(path) as temporary:
-            model.save(temporary)
+        yield
     finally:
         absl_logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def kept_compile_settings(model: keras.Model) -> Iterator[None]:
+    """Undo what Keras 3.15 does when it writes .h5: it drops the optimizer from the model's own
+    settings, so that a .keras saved afterwards would load without one.
+    """
+    settings = getattr(getattr(model, "_compile_config", None), "config", {})
+    before = dict(settings)
+    try:
+        yield
+    finally:
+        settings.update(before)
 
 
 def load_model(path: Path) -> keras.Model:

@@ -24,6 +24,8 @@ from inkdigits.files import write_bytes
 
 Array = NDArray[Any]
 STATE_FILE = "state/latest.npz"
+# What reading a torn or foreign file can raise inside NumPy, zipfile and JSON.
+DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def save_state(state: State, path: Path) -> None:
 def load_state(path: Path) -> State:
     """Read what `save_state` wrote; raises InvalidData when the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        # Opened here, because NumPy leaves a file open that turns out to be no zip.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             arrays = {name: opened[name] for name in opened.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         variables = [arrays.pop(f"variable/{n}") for n in range(count(arrays, "variable"))]
@@ -139,7 +142,7 @@ def load_state(path: Path) -> State:
             _, number, attribute, _ = name.split("/")
             callbacks[int(number)].setdefault(attribute, []).append(value)
         return State(int(meta["epoch"]), bool(meta["stopped"]), variables, callbacks)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise InvalidData(
             f"{str(path)!r} is no usable training state: {error}.", "Start the training anew."
         ) from error

@@ -120,6 +120,22 @@ def carry_out(
     callbacks: Sequence[Callback],
     console: Console,
 ) -> Run:
+    """Fit, save, measure and report; an interrupt tells how to continue."""
+    try:
+        return fit_and_report(recipe, folder, dataset, state, callbacks, console)
+    except KeyboardInterrupt:
+        console.print(f"Continue with: inkdigits train --resume {folder}", soft_wrap=True)
+        raise
+
+
+def fit_and_report(
+    recipe: Recipe,
+    folder: Path,
+    dataset: Dataset,
+    state: State | None,
+    callbacks: Sequence[Callback],
+    console: Console,
+) -> Run:
     """Fit, save, measure and report."""
     train_part, val_part = split_val(dataset.train, recipe.data.val_fraction)
     if not len(train_part) or not len(val_part):
