@@ -10,7 +10,7 @@ demo: $(VENV)/.train-installed
 	@rm -rf $(RUN)
 	$(BIN)/inkdigits train early-stopping --out $(RUN)
 	@echo
-	$(BIN)/python examples/draw_samples.py $(RUN)/samples
+	$(BIN)/python examples/draw_samples.py $(RUN)
 	$(BIN)/inkdigits read --model $(RUN)/model.onnx $(RUN)/samples/*.png
 	$(BIN)/inkdigits inspect --model $(RUN)/model.onnx $(RUN)/samples/sample-1.png --out $(RUN)/inspect.png
 	@echo
@@ -34,7 +34,7 @@ test-wheel: $(VENV)/.dev-installed
 
 # The TensorFlow backend has its own environment: nobody needs TensorFlow to use inkdigits.
 test-tensorflow: .venv-tensorflow/.installed
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 .venv-tensorflow/bin/pytest tests/tensorflow
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 .venv-tensorflow/bin/pytest tests/tensorflow_backend
 
 check-results: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/results_table.py --check

@@ -39,14 +39,19 @@ def epochs_of(result: dict[str, Any]) -> list[float]:
 
 def our_epochs(work: Path, epochs: int, seed: int) -> list[float]:
     """Train with inkdigits in a process of its own."""
-    command = [sys.executable, TIMED_OURS, "--out", emptied(work / "epoch" / "ours")]
+    command: list[str | Path] = [
+        sys.executable,
+        TIMED_OURS,
+        "--out",
+        emptied(work / "epoch" / "ours"),
+    ]
     done = run([*command, "--epochs", str(epochs), "--seed", str(seed)], environment())
     return epochs_of(done.result())
 
 
 def peer_epochs(python: Path, way: str, epochs: int, seed: int) -> list[float]:
     """Train with the peer in a process of its own."""
-    command = [python, peer.TRAIN, "--data", data_folder(), "--way", way]
+    command: list[str | Path] = [python, peer.TRAIN, "--data", data_folder(), "--way", way]
     done = run([*command, "--epochs", str(epochs), "--seed", str(seed)])
     return epochs_of(done.result())
 
@@ -99,7 +104,7 @@ def parse() -> argparse.Namespace:
     """Return the arguments."""
     parser = arguments(__doc__, repeats=5)
     parser.add_argument("--epochs", type=int, default=50, help="at most, per training")
-    parser.add_argument("--scouting-epochs", type=int, default=7, help="per way of the peer")
+    parser.add_argument("--scouting-epochs", type=int, default=5, help="per way of the peer")
     return parser.parse_args()
 
 

@@ -119,7 +119,9 @@ def figures_of(seconds: dict[str, list[float]]) -> list[Figure]:
         ),
     }
     ratios = [ratio_figure(what, *pair, at_most=1.0) for what, pair in pairs.items()]
-    return ratios + [median_figure(name, "seconds", values) for name, values in seconds.items()]
+    return ratios + [
+        median_figure(name, "seconds", values, in_table=False) for name, values in seconds.items()
+    ]
 
 
 def main() -> None:

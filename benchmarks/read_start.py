@@ -46,7 +46,14 @@ def peer_model(python: Path, work: Path) -> Path:
     """Return the peer's `.keras` file, made at first use."""
     model = work / "peer" / "model.keras"
     if not model.is_file():
-        command = [python, peer.TRAIN, "--data", data_folder(), "--out", model.parent]
+        command: list[str | Path] = [
+            python,
+            peer.TRAIN,
+            "--data",
+            data_folder(),
+            "--out",
+            model.parent,
+        ]
         run([*command, "--epochs", "2", "--patience", "0"])
     return model
 

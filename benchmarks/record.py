@@ -40,6 +40,8 @@ class Figure:
     published: float | None = None
     at_most: float | None = None
     above: float | None = None
+    # False for what explains the others: it stays in the record, out of the README's table.
+    in_table: bool = True
     # True when the bar is met, or when the published figure lies within one std or is surpassed.
     met: bool | None = field(init=False)
 
@@ -57,15 +59,15 @@ class Figure:
         return None
 
 
-def mean_figure(what: str, kind: str, values: Sequence[float], **beside: float | None) -> Figure:
+def mean_figure(what: str, kind: str, values: Sequence[float], **others: Any) -> Figure:
     """Return the mean ± sample standard deviation (0 for a single value) of `values`."""
     std = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Figure(what, kind, statistics.fmean(values), values, std, **beside)
+    return Figure(what, kind, statistics.fmean(values), values, std, **others)
 
 
-def median_figure(what: str, kind: str, values: Sequence[float], **beside: float | None) -> Figure:
+def median_figure(what: str, kind: str, values: Sequence[float], **others: Any) -> Figure:
     """Return the median of `values`."""
-    return Figure(what, kind, statistics.median(values), values, **beside)
+    return Figure(what, kind, statistics.median(values), values, **others)
 
 
 def ratio_figure(

@@ -56,6 +56,7 @@ def make_table(records: Iterable[tuple[Path, Mapping[str, Any]]], base: Path) ->
         lines += [
             row([figure["what"], figure_text(figure), beside_text(figure), link])
             for figure in record["figures"]
+            if figure.get("in_table", True)
         ]
     return "\n".join(lines)
 

@@ -79,7 +79,14 @@ def train_ours(setting: Setting, variant: str, side: str, repeat: int) -> Whole:
 def train_peer(setting: Setting, variant: str, side: str, repeat: int) -> Whole:
     """Run the peer's script."""
     epochs, patience = setting.limits(variant)
-    command = [setting.python, peer.TRAIN, "--data", data_folder(), "--way", setting.ways[side]]
+    command: list[str | Path] = [
+        setting.python,
+        peer.TRAIN,
+        "--data",
+        data_folder(),
+        "--way",
+        setting.ways[side],
+    ]
     command += ["--out", emptied(setting.work / "peer"), "--seed", str(repeat)]
     done = run(
         [*command, "--epochs", str(epochs), "--patience", str(patience)],
@@ -146,7 +153,9 @@ def figures_of(found: list[Whole], epochs: int) -> list[Figure]:
         for variant, theirs, ours in product(VARIANTS, ("plain", "tuned"), ("cold", "warm"))
     ]
     return ratios + [
-        median_figure(f"the whole process, {told[variant]}, {side}", "seconds", values)
+        median_figure(
+            f"the whole process, {told[variant]}, {side}", "seconds", values, in_table=False
+        )
         for (variant, side), values in seconds.items()
     ]
 
@@ -156,7 +165,7 @@ def parse() -> argparse.Namespace:
     parser = arguments(__doc__, repeats=5)
     parser.add_argument("--epochs", type=int, default=15, help="of the variant `equal epochs`")
     parser.add_argument("--own-epochs", type=int, default=50, help="at most, of `own stop`")
-    parser.add_argument("--scouting-epochs", type=int, default=7, help="per way of the peer")
+    parser.add_argument("--scouting-epochs", type=int, default=5, help="per way of the peer")
     return parser.parse_args()
 
 

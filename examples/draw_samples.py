@@ -1,8 +1,11 @@
 """Draw a few test digits the way people meet them: dark ink on light paper, at odd sizes.
 
-python examples/draw_samples.py FOLDER
+    python examples/draw_samples.py RUN
+
+They come from the data set that the run folder RUN was trained on, and lie in RUN/samples.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -22,17 +25,18 @@ def on_paper(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarr
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
-def main(folder: Path) -> None:
+def main(run: Path) -> None:
     """Write six samples as PNG; their names do not give the digit away."""
+    folder = run / "samples"
     folder.mkdir(parents=True, exist_ok=True)
+    data = json.loads((run / "environment.json").read_text())["data"]["name"]
+    test = load_dataset(data).test
     rng = np.random.default_rng(7)
-    test = load_dataset("auto").test
-    for number, (index, size) in enumerate(
-        zip(rng.choice(len(test), len(SIZES), replace=False), SIZES, strict=True), start=1
-    ):
+    chosen = rng.choice(len(test), len(SIZES), replace=False)
+    for number, (index, size) in enumerate(zip(chosen, SIZES, strict=True), start=1):
         page = on_paper(test.images[index], size, rng)
         cv2.imwrite(str(folder / f"sample-{number}.png"), page)
-    print(f"{len(SIZES)} samples in {folder}")
+    print(f"{len(SIZES)} test digits drawn on paper: {folder}")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,12 @@ def test_missing_and_foreign_records_have_no_row(project):
     assert rows(readme) == []
 
 
+def test_figures_that_only_explain_stay_out_of_the_table(project):
+    figures = [figure(what="kept"), figure(what="detail", in_table=False)]
+    _, readme = run(project(epoch={"figures": figures}))
+    assert [line.split(" | ")[0] for line in rows(readme)] == ["| kept"]
+
+
 @pytest.mark.parametrize(
     ("changes", "figure_text", "beside"),
     [

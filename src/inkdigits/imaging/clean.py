@@ -21,6 +21,8 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 WORKING_SIDE = 1000
 GROUND_SIDE = 64
+STROKE_SHARE = 0.3
+"""No stroke is wider than this share of the page's longer side."""
 MIN_CONTRAST = 0.06
 """Ink fainter than this share of the ground's brightness does not count as ink."""
 MAX_NOISE = 0.05
@@ -151,10 +153,10 @@ def ink_depth(grey: Grey) -> Strength:
 def ground_light(grey: Grey) -> NDArray[np.float32]:
     """Estimate the light of the ground at every pixel, as if there were no ink.
 
-    A smooth surface is divided out, then a closing follows what else there is. A plane alone takes
-    the dark corners of a lens for ink, a quadratic alone the inside of a sharp shadow; real ink is
-    dark by both, so the darker ground of the two is believed. All this runs on a small copy, where
-    noise is averaged away.
+    A smooth surface is divided out, then a closing follows what else there is. A plane takes the
+    dark corners of a lens for ink, a quadratic the inside of a sharp shadow, no surface at all the
+    dark end of a gradient; real ink is dark by all three, so the darkest ground is believed. All
+    this runs on a small copy, where noise is averaged away.
     """
     values = small_copy(grey)
     ground = np.min([closed_ground(values, degree) for degree in (0, 1, 2)], axis=0)
@@ -168,11 +170,10 @@ def closed_ground(values: NDArray[np.float32], degree: int) -> NDArray[np.float3
     The closing is wider than any stroke: it fills the dark ink, but not the edges of shadows.
     """
     surface = np.maximum(smooth_surface(values, degree), 8)
-    side = max(3, round(0.4 * max(values.shape)) | 1)
+    side = max(3, round(STROKE_SHARE * max(values.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     closed = cv2.morphologyEx(values / surface, cv2.MORPH_CLOSE, kernel)
-    # A shadow's edge is sharper than the small copy; its dark side is given a pixel more.
-    return as_float32(cv2.blur(cv2.erode(closed, np.ones((3, 3), np.uint8)), (3, 3)) * surface)
+    return as_float32(cv2.blur(closed, (side // 4 | 1, side // 4 | 1)) * surface)
 
 
 def find_ink(depth: Strength) -> tuple[Mask, Strength]:
