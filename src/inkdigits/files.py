@@ -33,6 +33,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remove_torn(folder: Path) -> None:
+    """Delete the temporary files that a killed process left anywhere below `folder`."""
+    for path in folder.rglob(".*.tmp*"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write `content` to `path` atomically; `durable` also survives a loss of power (fsync)."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from inkdigits.errors import CannotWrite, ExitCode
-from inkdigits.files import atomic_path, make_folder, sha256, write_bytes, write_text
+from inkdigits.files import atomic_path, make_folder, remove_torn, sha256, write_bytes, write_text
 
 
 def test_write_replaces_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -51,6 +51,16 @@ def test_full_disk_is_cannot_write() -> None:
         with open("/dev/full", "wb", buffering=0) as file:
             file.write(b"x")
     assert not Path("/tmp/never").exists()
+
+
+def test_only_torn_files_are_removed(tmp_path: Path) -> None:
+    torn = tmp_path / "checkpoints" / ".epoch-003.ab12cd34.tmp.keras"
+    write_text(torn, "half")
+    write_text(tmp_path / "checkpoints" / "epoch-002.keras", "whole")
+    write_text(tmp_path / ".hidden", "mine")
+    remove_torn(tmp_path)
+    kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert kept == [".hidden", "epoch-002.keras"]
 
 
 def test_sha256_of_nothing() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
@@ -41,15 +43,28 @@ def train(
     # Before the heavy imports, so that a wrong key is told at once.
     recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed)
     console = Console(stderr=True)
-    from inkdigits.models.backend import set_up_keras
+    from inkdigits.evaluation.reload import ReloadCheck
 
-    set_up_keras()
-    from inkdigits.training import run as runs
+    # It imports Keras on the second core while this process does the same and then trains.
+    with ReloadCheck() as check:
+        from inkdigits.models.backend import set_up_keras, without_extras
 
-    if resume is not None:
-        tell(runs.resume(resume, console=console))
-        return
-    tell(runs.train(recipe, out=out, console=console))
+        with without_extras():
+            set_up_keras()
+        # What the report needs is imported while the epoch is being compiled.
+        Thread(target=import_report_tools, daemon=True).start()
+        from inkdigits.training import run as runs
+
+        if resume is not None:
+            tell(runs.resume(resume, console=console, check=check))
+        else:
+            tell(runs.train(recipe, out=out, console=console, check=check))
+
+
+def import_report_tools() -> None:
+    """Import the packages that measuring and plotting need."""
+    for name in ("sklearn.metrics", "seaborn"):
+        import_module(name)
 
 
 def resolve(name: str, data: str | None, overrides: list[str], seed: int | None) -> Recipe:

@@ -1,7 +1,7 @@
 """Does a saved model still say the same? Each file is loaded in a new process and compared.
 
 A model that scores well in the process that trained it and differently after loading is the kind
-of fault nobody looks for. The child process starts while the parent draws its plots.
+of fault nobody looks for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.data.dataset import Examples
 from inkdigits.errors import InkdigitsError, TrainingFailed
 from inkdigits.evaluation.model_file import predict_file
 from inkdigits.files import write_bytes
@@ -40,28 +42,23 @@ class Reloaded:
 
 
 class ReloadCheck:
-    """A child process that loads `files` and scores them on the given test images.
+    """A child process that loads model files and scores them on the test images.
 
-    `expected` are the probabilities (N, 10) of the model in this process. Use it as a context
-    manager: leaving it early ends the child.
+    It warms up (Keras takes seconds to import) while the parent is still busy with other things,
+    and waits for `start`. Use it as a context manager: leaving it early ends the child, and a
+    parent that is killed ends it, too, because its standard input closes.
     """
 
-    def __init__(
-        self,
-        files: Sequence[Path],
-        images: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-        expected: NDArray[np.float32],
-        scratch: Path,
-    ) -> None:
-        self._scratch = scratch / "reload.npz"
-        write_arrays(self._scratch, images=images, labels=labels, expected=expected)
-        names = [str(file) for file in files]
+    def __init__(self) -> None:
+        self._scratch: Path | None = None
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "inkdigits.evaluation.reload", str(self._scratch), *names],
+            [sys.executable, "-m", "inkdigits.evaluation.reload"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Ctrl-C is the parent's to handle; the child ends with it.
+            start_new_session=True,
         )
 
     def __enter__(self) -> ReloadCheck:
@@ -75,7 +72,28 @@ class ReloadCheck:
     ) -> None:
         self._child.kill()
         self._child.communicate()
-        self._scratch.unlink(missing_ok=True)
+        if self._scratch is not None:
+            self._scratch.unlink(missing_ok=True)
+
+    def start(
+        self,
+        files: Sequence[Path],
+        test: Examples,
+        expected: NDArray[np.float32],
+        scratch: Path,
+    ) -> None:
+        """Let the child compare `files` with the `expected` probabilities (N, 10) of this process.
+
+        `scratch` is a folder for the arrays that the child reads.
+        """
+        self._scratch = scratch / "reload.npz"
+        write_arrays(self._scratch, images=test.images, labels=test.labels, expected=expected)
+        job = {"arrays": str(self._scratch), "files": [str(file) for file in files]}
+        if self._child.stdin is not None:
+            # A child that has died is told of by `result`, with its own last words.
+            with suppress(BrokenPipeError):
+                self._child.stdin.write(json.dumps(job) + "\n")
+                self._child.stdin.flush()
 
     def result(self) -> list[Reloaded]:
         """Wait for the child and return a row for each file.
@@ -118,13 +136,27 @@ def compare(path: Path, arrays: dict[str, NDArray[Any]]) -> Reloaded:
     return Reloaded(path.name, kind, path.stat().st_size, accuracy, difference, same)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Compare the files named after the `.npz`, and print the rows as JSON."""
-    scratch, *names = arguments
-    with np.load(scratch, allow_pickle=False) as opened:
+def warm_up() -> None:
+    """Import what every comparison needs."""
+    from inkdigits.models.backend import set_up_keras, without_extras
+
+    with without_extras():
+        set_up_keras()
+    import inkdigits.models.saved
+    import inkdigits.reading.engine  # noqa: F401
+
+
+def main() -> int:
+    """Wait for a job on standard input, compare its files, and print the rows as JSON."""
+    warm_up()
+    line = sys.stdin.readline()
+    if not line:
+        return 0
+    job = json.loads(line)
+    with np.load(job["arrays"], allow_pickle=False) as opened:
         arrays = {name: opened[name] for name in opened.files}
     try:
-        rows = [asdict(compare(Path(name), arrays)) for name in names]
+        rows = [asdict(compare(Path(name), arrays)) for name in job["files"]]
     except InkdigitsError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)
@@ -133,4 +165,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

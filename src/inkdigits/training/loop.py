@@ -1,7 +1,7 @@
 """The one training loop.
 
 On JAX an epoch, with its shuffling, is one compiled program over Keras's stateless API: a scan
-over the steps, then the last partial step. On other backends the same recipe runs through
+over the steps. On other backends the same recipe runs through
 `model.fit`. Keras's callbacks see the same calls at epoch level either way.
 """
 
@@ -134,41 +134,50 @@ def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochPr
     import jax.numpy as jnp
 
     loss_of = keras.losses.get(recipe.loss)
-    batch_size = min(recipe.batch_size, n)
-    whole = n // batch_size * batch_size
 
-    def batch_loss(trainable: Any, non_trainable: Any, images: Any, labels: Any) -> Any:
+    def batch_loss(trainable: Any, non_trainable: Any, batch: Any) -> Any:
+        images, labels, counts = batch
         pixels = images.astype("float32")
         probabilities, non_trainable = model.stateless_call(
             trainable, non_trainable, pixels, training=True
         )
-        hits = jnp.sum(jnp.argmax(probabilities, -1) == class_of(labels))
-        return jnp.mean(loss_of(labels, probabilities)), (non_trainable, hits)
+        loss = jnp.sum(loss_of(labels, probabilities) * counts) / jnp.sum(counts)
+        hits = jnp.sum((jnp.argmax(probabilities, -1) == class_of(labels)) * counts)
+        return loss, (non_trainable, hits)
 
-    def step(carry: Any, images: Any, labels: Any) -> Any:
-        (trainable, non_trainable, optimizer), loss_sum, hit_sum = carry
-        gradient_of = jax.value_and_grad(batch_loss, has_aux=True)
-        (loss, (non_trainable, hits)), gradients = gradient_of(
-            trainable, non_trainable, images, labels
-        )
-        trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
-        values = [trainable, non_trainable, optimizer]
-        return values, loss_sum + loss * len(images), hit_sum + hits
+    gradient_of = jax.value_and_grad(batch_loss, has_aux=True)
 
     def epoch(values: Any, images: Any, labels: Any, key: Any) -> Any:
-        def scan_step(carry: Any, chosen: Any) -> Any:
-            return step(carry, images[chosen], labels[chosen]), None
+        def step(carry: Any, chosen_and_counts: Any) -> Any:
+            (trainable, non_trainable, optimizer), loss_sum, hit_sum = carry
+            chosen, counts = chosen_and_counts
+            batch = images[chosen], labels[chosen], counts
+            (loss, (non_trainable, hits)), gradients = gradient_of(trainable, non_trainable, batch)
+            trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+            values = [trainable, non_trainable, optimizer]
+            return (values, loss_sum + loss * jnp.sum(counts), hit_sum + hits), None
 
-        order = shuffled(key, n)
-        carry = (values, jnp.float32(0), jnp.int32(0))
-        carry, _ = jax.lax.scan(scan_step, carry, order[:whole].reshape(-1, batch_size))
-        if whole < n:
-            carry, _ = scan_step(carry, order[whole:])
-        values, loss_sum, hit_sum = carry
+        carry = (values, jnp.float32(0), jnp.float32(0))
+        batches = in_batches(shuffled(key, n), min(recipe.batch_size, n))
+        (values, loss_sum, hit_sum), _ = jax.lax.scan(step, carry, batches)
         return values, loss_sum / n, hit_sum / n
 
     program: EpochProgram = jax.jit(epoch)
     return program
+
+
+def in_batches(order: Any, batch_size: int) -> tuple[Any, Any]:
+    """Return `order` (n,) as rows of `batch_size`, and which entries count: float32 1 or 0.
+
+    The last row is filled up with entries that do not count, so that one step body serves them
+    all: a second one for the shorter last batch would double the time of compiling.
+    """
+    import jax.numpy as jnp
+
+    filling = -len(order) % batch_size
+    counts = jnp.ones(len(order), jnp.float32)
+    rows = [jnp.pad(array, (0, filling)).reshape(-1, batch_size) for array in (order, counts)]
+    return rows[0], rows[1]
 
 
 def shuffled(key: Any, n: int) -> Any:

@@ -23,7 +23,7 @@ from inkdigits.data.source import load_dataset
 from inkdigits.errors import InvalidData, UsageError
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
-from inkdigits.files import make_folder, write_bytes, write_text
+from inkdigits.files import make_folder, remove_torn, write_bytes, write_text
 from inkdigits.imaging import IMAGING_VERSION
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
@@ -65,13 +65,14 @@ def train(
     data: str | None = None,
     callbacks: Sequence[Callback] = (),
     console: Console | None = None,
+    check: ReloadCheck | None = None,
 ) -> Run:
     """Train a recipe (or the one of that name) into a new run folder and return the Run.
 
     `out` is the folder, by default `runs/NAME`; `data` replaces the recipe's source; `callbacks`
-    are Keras callbacks that run besides the recipe's own; `console` shows progress (default: none).
-    Raises the errors of `load_dataset`, UsageError for a folder in use, TrainingFailed and
-    CannotWrite.
+    are Keras callbacks that run besides the recipe's own; `console` shows progress (default: none);
+    `check` is a reload check that was started early, to be warm at the end. Raises the errors of
+    `load_dataset`, UsageError for a folder in use, TrainingFailed and CannotWrite.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if data is not None:
@@ -81,11 +82,17 @@ def train(
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
     write_text(folder / RECIPE_FILE, recipe.to_toml())
     write_json(folder / ENVIRONMENT_FILE, environment)
-    return carry_out(recipe, folder, dataset, None, callbacks, console or quiet_console())
+    console = console or quiet_console()
+    with check or ReloadCheck() as running:
+        return carry_out(recipe, folder, dataset, None, callbacks, console, running)
 
 
 def resume(
-    folder: Path, *, callbacks: Sequence[Callback] = (), console: Console | None = None
+    folder: Path,
+    *,
+    callbacks: Sequence[Callback] = (),
+    console: Console | None = None,
+    check: ReloadCheck | None = None,
 ) -> Run:
     """Continue the training in `folder` to the result that it would have had without a break.
 
@@ -107,9 +114,12 @@ def resume(
             "Start a new training.",
         )
     set_up_keras()
+    remove_torn(folder)
     path = folder / STATE_FILE
     state = load_state(path) if path.is_file() else None
-    return carry_out(recipe, folder, dataset, state, callbacks, console or quiet_console())
+    console = console or quiet_console()
+    with check or ReloadCheck() as running:
+        return carry_out(recipe, folder, dataset, state, callbacks, console, running)
 
 
 def carry_out(
@@ -119,10 +129,11 @@ def carry_out(
     state: State | None,
     callbacks: Sequence[Callback],
     console: Console,
+    check: ReloadCheck,
 ) -> Run:
     """Fit, save, measure and report; an interrupt tells how to continue."""
     try:
-        return fit_and_report(recipe, folder, dataset, state, callbacks, console)
+        return fit_and_report(recipe, folder, dataset, state, callbacks, console, check)
     except KeyboardInterrupt:
         console.print(f"Continue with: inkdigits train --resume {folder}", soft_wrap=True)
         raise
@@ -135,6 +146,7 @@ def fit_and_report(
     state: State | None,
     callbacks: Sequence[Callback],
     console: Console,
+    check: ReloadCheck,
 ) -> Run:
     """Fit, save, measure and report."""
     train_part, val_part = split_val(dataset.train, recipe.data.val_fraction)
@@ -153,11 +165,9 @@ def fit_and_report(
     files = save_formats(model, recipe, folder, dataset, measured)
     write_json(folder / "evaluation.json", evaluation)
     expected = probabilities["test"]
-    with ReloadCheck(
-        files, dataset.test.images, dataset.test.labels, expected, folder / "state"
-    ) as check:
-        plots = save_plots(folder, dataset.test, expected, measured["test"], history)
-        reloaded = check.result()
+    check.start(files, dataset.test, expected, folder / "state")
+    plots = save_plots(folder, dataset.test, expected, measured["test"], history)
+    reloaded = check.result()
     report(folder, recipe, evaluation, history, plots, reloaded)
     return Run(folder, recipe, model, evaluation, history, reloaded)
 
