@@ -195,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     warnings.showwarning = show_warning
+    keep_odd_names_printable()
     try:
         code = int(run(given) or ExitCode.DONE)
         # Typer catches Ctrl-C itself and returns its code.
@@ -208,6 +209,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return fail(error)
+
+
+def keep_odd_names_printable() -> None:
+    """Let stdout escape what it cannot encode: a file's name need not be valid text."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> Any:
