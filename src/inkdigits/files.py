@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from inkdigits.errors import CannotWrite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` when the block succeeds.
+
+    The block makes a file there, or a folder; a folder may replace only an empty one.
 
     Readers see the old file or the new one, never a part: the rename is atomic on POSIX.
     The temporary name keeps the suffix, because writers such as Keras choose the format by it.
@@ -30,7 +38,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         # Where the parent is a file, even looking for the temporary one fails.
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a whole folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_torn(folder: Path) -> None:
@@ -52,6 +68,19 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically, as UTF-8."""
     write_bytes(path, text.encode())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as one `.npz` atomically.
+
+    For scratch and state that is written often: not flushed to the disk, since a killed process
+    loses nothing by that.
+    """
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue(), durable=False)
 
 
 def make_folder(path: Path) -> Path:

@@ -9,8 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from inkdigits.evaluation.model_file import predict_file
+
+IMAGES = np.zeros((1, 28, 28), np.uint8)
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -76,7 +80,9 @@ def test_full_disk_is_6_and_leaves_no_half_file(
     assert output == ""
     assert "cannot write" in last_error(complaint)
     assert leftovers(out) == []
-    assert all(path.stat().st_size < limit for path in out.rglob("model*"))
+    assert not (out / "report.html").exists()
+    for path in out.rglob("model.*"):
+        assert predict_file(path, IMAGES).shape == (1, 10), f"{path.name} is torn"
 
 
 def test_full_stdout_is_6(run: Run, small_folder: Path) -> None:

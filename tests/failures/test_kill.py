@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inkdigits.files import sha256
 
 KILLS = 20
 EPOCHS = 25
+SPLITS = ("train", "validation")
 COMPARED = ("model.onnx", "evaluation.json", "recipe.toml")
 
 
@@ -41,19 +45,38 @@ def finish(arguments: list[str | Path]) -> None:
 def content(folder: Path) -> dict[str, object]:
     """All that must be identical: weights, best model, history but for the seconds, evaluation."""
     found: dict[str, object] = {name: sha256((folder / name).read_bytes()) for name in COMPARED}
-    with h5py.File(folder / "model.h5") as file:
-        weights: dict[str, bytes] = {}
-        file.visititems(
-            lambda name, item: (
-                weights.update({name: np.asarray(item).tobytes()})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
     with (folder / "history.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-    checkpoints = sorted(path.name for path in (folder / "checkpoints").iterdir())
-    return found | {"weights": weights, "history": rows, "checkpoints": checkpoints}
+    checkpoints = {path.name: weights_of(path) for path in (folder / "checkpoints").iterdir()}
+    return found | {
+        "weights": h5_weights(folder / "model.h5"),
+        "history": rows,
+        "checkpoints": checkpoints,
+        "tensorboard": [events_of(folder / "tensorboard" / split) for split in SPLITS],
+    }
+
+
+def h5_weights(file: Path | io.BytesIO) -> dict[str, bytes]:
+    weights: dict[str, bytes] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            weights[name] = np.asarray(item).tobytes()
+
+    with h5py.File(file) as opened:
+        opened.visititems(visit)
+    return weights
+
+
+def weights_of(checkpoint: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(checkpoint) as archive:
+        return h5_weights(io.BytesIO(archive.read("model.weights.h5")))
+
+
+def events_of(folder: Path) -> list[tuple[int, float]]:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars("epoch_loss")]
 
 
 def kill_once(data: Path, out: Path, delay: float, *, after_first_epoch: bool) -> int:
@@ -69,10 +92,7 @@ def kill_once(data: Path, out: Path, delay: float, *, after_first_epoch: bool) -
     process.wait()
     done = len(history.read_text().splitlines()) - 1 if history.exists() else 0
     started = (out / "environment.json").exists()
-    if not started and out.exists():
-        # Killed between making the folder and describing it: there is nothing to resume.
-        for path in out.iterdir():
-            path.unlink()
+    assert started == out.exists(), "a run folder is whole from its first moment on"
     finish(["--resume", out] if started else start_arguments(data, out))
     return done
 

@@ -5,17 +5,16 @@ import numpy as np
 import onnx
 import pytest
 
-from inkdigits.artefact.metadata import Metadata, digit_input_spec
 from inkdigits.errors import ModelRefused
-from inkdigits.imaging import IMAGING_VERSION
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.reading.engine import Engine
 
 set_up_keras()
-METADATA = Metadata([str(d) for d in range(10)], digit_input_spec(), IMAGING_VERSION)
+METADATA = digit_metadata()
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
 
 

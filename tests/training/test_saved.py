@@ -1,6 +1,7 @@
 import json
 import pickle
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -94,6 +95,10 @@ def rewrite_config(path: Path, change: dict[str, object]) -> None:
     ("change", "complaint"),
     [
         ({"class_name": "TFSMLayer"}, "TFSMLayer"),
+        ({"config": {"activation": {"class_name": "GaussianNoise"}}}, "has an activation"),
+        ({"config": {"activation": "gelu"}}, "has an activation 'gelu'"),
+        ({"config": {"units": 10**12}}, "1000000000000 units"),
+        ({"config": {"scale": {"class_name": "__lambda__"}}}, "asks for None.__lambda__"),
         ({"module": "os"}, "asks for os"),
         ({"module": "kerasevil.layers"}, "asks for kerasevil"),
         ({"registered_name": "evil>Rescaling"}, "asks for evil>"),
@@ -112,6 +117,31 @@ def test_tampered_configurations_are_refused(
 ) -> None:
     rewrite_config(path, change)
     refused(path, complaint)
+
+
+def test_a_file_of_two_faces_is_refused(path: Path, tmp_path: Path) -> None:
+    """Keras goes by suffix; what looks like HDF5 to a check could be a zip to Keras."""
+    evil = keras.Sequential([keras.Input((28, 28)), keras.layers.GaussianNoise(0.1)])
+    evil.save(tmp_path / "evil.keras")
+    save_model(build_ann((4,)), tmp_path / "good.h5")
+    both = tmp_path / "both.keras"
+    both.write_bytes((tmp_path / "good.h5").read_bytes() + (tmp_path / "evil.keras").read_bytes())
+    refused(both, "HDF5 and a zip file at once")
+    # A good .keras with HDF5 behind it, named .h5, is loaded as the .keras that was checked.
+    evil.save(tmp_path / "evil.h5")
+    named_wrong = tmp_path / "named-wrong.h5"
+    named_wrong.write_bytes(path.read_bytes())
+    assert load_model(named_wrong).count_params() == load_model(path).count_params()
+
+
+def test_many_paths_through_few_groups_end_quickly(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        groups = [file.create_group(f"g{number}") for number in range(20)]
+        for outer, inner in pairwise(groups):
+            for link in range(8):
+                outer[f"link{link}"] = inner
+    refused(path, "holds weights but no model")
 
 
 @pytest.mark.parametrize("kind", ["external link", "soft link", "external storage", "bomb"])

@@ -36,8 +36,8 @@ def error_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["read"], 2, "Missing argument 'images'"),
         (["read", "x.png", "--layout", "page3"], 2, "unknown layout 'page3'"),
         (["read", "x.png", "--model", "absent.onnx"], 4, "absent.onnx"),
-        (["evaluate", "absent.onnx", "--data", "nosuch"], 2, "named 'nosuch'"),
-        (["data", "explore", "--data", "nosuch"], 2, "named 'nosuch'"),
+        (["evaluate", "absent.onnx", "--data", "nosuch"], 2, "is no data set"),
+        (["data", "explore", "--data", "nosuch"], 2, "is no data set"),
         (["data", "explore", "--indices", "1,two"], 2, "got '1,two'"),
         (["data", "explore", "--indices", "0,1,2,3,4,5,6,7,8,9"], 2, "up to nine"),
         (["data", "verify", "absent"], 5, "no train-images-idx3-ubyte"),
@@ -70,6 +70,17 @@ def test_help_and_version_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.startswith("inkdigits ")
 
 
+@pytest.mark.parametrize("arguments", [[], ["data"]])
+def test_without_arguments_the_help_is_shown_as_written(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == ExitCode.USAGE
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Usage: inkdigits")
+    assert captured.err.count("\n") > 8
+
+
 def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--list"]) == ExitCode.DONE
     assert len(capsys.readouterr().out.splitlines()) >= 4
@@ -83,6 +94,7 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (OSError(errno.ENOSPC, "No space left"), ExitCode.CANNOT_WRITE, "No space left"),
         (ModuleNotFoundError("x", name="keras"), ExitCode.USAGE, 'pip install "inkdigits[train]"'),
         (ModuleNotFoundError("x", name="inkdigits.lost"), ExitCode.FAULT, "unexpected"),
+        (PermissionError(errno.EACCES, "no"), ExitCode.FAULT, "unexpected PermissionError"),
         (MemoryError(), ExitCode.FAULT, "out of memory"),
         (RuntimeError("two\nlines"), ExitCode.FAULT, "unexpected RuntimeError: two lines"),
     ],

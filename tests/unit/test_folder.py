@@ -72,5 +72,5 @@ def test_unreadable_image_is_named(by_class: Path) -> None:
 def test_empty_folder_and_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="0 training and 0 test"):
         load_dataset(str(tmp_path))
-    with pytest.raises(UsageError, match="no data set or folder is named 'nist'"):
+    with pytest.raises(UsageError, match="'nist' is no data set and no folder"):
         load_dataset("nist")

@@ -1,14 +1,14 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from inkdigits.artefact.metadata import FORMAT, Metadata, digit_input_spec, from_props, to_props
+from inkdigits.artefact.metadata import FORMAT, from_props, to_props
 from inkdigits.errors import ModelRefused
+from inkdigits.models.metadata import digit_metadata
 
-FULL = Metadata(
-    labels=[str(digit) for digit in range(10)],
-    input_spec=digit_input_spec(),
-    imaging_version=1,
+FULL = replace(
+    digit_metadata(),
     temperature=1.25,
     reject_threshold=0.5,
     recipe='name = "ä"',

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from inkdigits.artefact.metadata import Metadata, digit_input_spec, to_props
+from inkdigits.artefact.metadata import Metadata, to_props
 from inkdigits.cli import inspect as inspect_verb
 from inkdigits.cli import read as read_verb
 from inkdigits.errors import InvalidData, ModelRefused, UnreadableImage, UsageError
-from inkdigits.imaging import IMAGING_VERSION
+from inkdigits.models.metadata import digit_metadata
 from inkdigits.reading import reader as reader_module
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.inspect import draw_stages
@@ -25,13 +26,7 @@ LABELS = [str(digit) for digit in range(10)]
 
 
 def metadata(**changes: object) -> Metadata:
-    values = {
-        "labels": LABELS,
-        "input_spec": digit_input_spec(),
-        "imaging_version": IMAGING_VERSION,
-        "reject_threshold": 0.5,
-    }
-    return Metadata(**(values | changes))
+    return replace(digit_metadata(reject_threshold=0.5), **changes)
 
 
 class FakeModel:

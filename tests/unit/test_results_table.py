@@ -108,6 +108,19 @@ def test_bars_within_a_name_do_not_break_the_table(project):
     assert rows(readme)[0].startswith("| a \\| b |")
 
 
+def test_check_asks_for_every_promised_record(project, capsys):
+    folder = project(epoch={"figures": [figure()]})
+    run(folder)
+    assert run(folder, "--check")[0] == 1
+    assert "no record of accuracy-early-stopping" in capsys.readouterr().err
+
+
+@pytest.fixture
+def only_epoch_promised(monkeypatch):
+    monkeypatch.setattr(results_table, "REQUIRED", ("epoch",))
+
+
+@pytest.mark.usefixtures("only_epoch_promised")
 def test_check_tells_whether_the_readme_is_up_to_date(project, capsys):
     folder = project(epoch={"figures": [figure()]})
     code, readme = run(folder, "--check")
@@ -117,6 +130,7 @@ def test_check_tells_whether_the_readme_is_up_to_date(project, capsys):
     assert run(folder, "--check")[0] == 0
 
 
+@pytest.mark.usefixtures("only_epoch_promised")
 def test_changed_record_makes_the_readme_out_of_date(project):
     folder = project(epoch={"figures": [figure()]})
     run(folder)

@@ -105,6 +105,12 @@ def in_training(external: bool) -> ModelProto:
     return made
 
 
+@pytest.fixture
+def any_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where data hides is told apart from which operators are allowed."""
+    monkeypatch.setattr(safety, "OPERATORS", safety.OPERATORS | {b"If", b"Constant"})
+
+
 PLACES = [
     in_initializer,
     in_sparse_initializer,
@@ -120,6 +126,15 @@ PLACES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["Loop", "If", "ConstantOfShape", "RandomNormal", "Über"])
+def test_operators_that_no_digit_model_has_are_refused(name: str) -> None:
+    node = helper.make_node(name, ["x"], ["y"])
+    made = helper.make_model(graph(tensor(), [node]))
+    with pytest.raises(ModelRefused, match="an operator that no digit model needs"):
+        check_onnx(made.SerializeToString())
+
+
+@pytest.mark.usefixtures("any_operator")
 @pytest.mark.parametrize("place", PLACES)
 def test_external_data_is_refused_wherever_it_hides(place: object) -> None:
     check_onnx(place(False).SerializeToString())

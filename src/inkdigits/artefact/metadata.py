@@ -42,11 +42,6 @@ class Metadata:
     format: int = FORMAT
 
 
-def digit_input_spec() -> dict[str, Any]:
-    """Return the input spec of every single-digit artefact: uint8 (N, 28, 28), ink bright."""
-    return {"name": INPUT_NAME, "dtype": "uint8", "shape": ["N", 28, 28], "ink": "bright"}
-
-
 def to_props(metadata: Metadata) -> dict[str, str]:
     """Return `metadata` as the flat text mapping that ONNX stores, each value as JSON."""
     return {

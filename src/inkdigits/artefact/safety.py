@@ -42,6 +42,11 @@ MESSAGES: dict[str, dict[int, str]] = {
 }  # fmt: skip
 DOMAIN_FIELD = {"opset": 1, "node": 7, "function": 10}
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
+OPERATOR_FIELD = 4  # of a node
+# What `models/export.py` writes, and the plain matrix product that other exporters write for Gemm.
+OPERATORS = {
+    b"Add", b"Cast", b"Div", b"Flatten", b"Gemm", b"MatMul", b"Mul", b"Relu", b"Softmax",
+}  # fmt: skip
 
 
 class Wire(IntEnum):
@@ -68,6 +73,7 @@ def check_onnx(content: bytes) -> None:
     check_kind(content)
     fields_left = MAX_FIELDS
     has_graph = False
+    operators: set[bytes] = set()
     pending = [("model", 0, len(content), 0)]
     while pending:
         message, start, end, depth = pending.pop()
@@ -78,12 +84,22 @@ def check_onnx(content: bytes) -> None:
             if fields_left < 0:
                 raise ModelRefused(f"the model has more than {MAX_FIELDS} fields.", HINT)
             check_field(content, message, field)
+            if (message, field.number) == ("node", OPERATOR_FIELD):
+                operators.add(content[field.start : field.end])
             child = MESSAGES[message].get(field.number)
             if child and field.wire is Wire.LENGTH:
                 has_graph = has_graph or child == "graph"
                 pending.append((child, field.start, field.end, depth + 1))
     if not has_graph:
         raise ModelRefused("the file is no ONNX model: it holds no graph.", HINT)
+    check_operators(operators)
+
+
+def check_operators(operators: set[bytes]) -> None:
+    """Refuse operators that no model of ours has: a loop runs forever, a fill takes all memory."""
+    for operator in sorted(operators - OPERATORS):
+        name = operator[:60].decode(errors="backslashreplace")
+        raise ModelRefused(f"the model uses {name!r}, an operator that no digit model needs.", HINT)
 
 
 def check_kind(content: bytes) -> None:

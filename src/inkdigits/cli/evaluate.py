@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
+from inkdigits.data.dataset import Dataset
 from inkdigits.data.source import load_dataset
-from inkdigits.evaluation.measure import evaluation_dict, measure, refuse_perfect, text_report
+from inkdigits.evaluation.measure import (
+    Measurement,
+    evaluation_dict,
+    measure,
+    refuse_perfect,
+    text_report,
+)
 from inkdigits.evaluation.model_file import model_file, predict_file
 
 
@@ -22,7 +30,7 @@ def evaluate(target: Path, data: str | None, as_json: bool, report: Path | None)
     refuse_perfect(measurement)
     evaluation = evaluation_dict({"test": measurement})
     if report is not None:
-        write(report, path, dataset, probabilities, measurement, evaluation)
+        write_model_report(report, path, dataset, probabilities, measurement)
     if as_json:
         typer.echo(json.dumps(evaluation | {"model": str(path), "data": dataset.name}))
         return
@@ -44,8 +52,12 @@ def evaluate(target: Path, data: str | None, as_json: bool, report: Path | None)
         typer.echo(f"report  {report}")
 
 
-def write(
-    report: Path, path: Path, dataset: Any, probabilities: Any, measurement: Any, evaluation: Any
+def write_model_report(
+    report: Path,
+    path: Path,
+    dataset: Dataset,
+    probabilities: NDArray[np.float32],
+    measurement: Measurement,
 ) -> None:
     """Write the report of a bare model, without a history."""
     from inkdigits.evaluation.plots import plot_report, png_bytes
@@ -62,7 +74,7 @@ def write(
             "data": {"name": dataset.name, "sha256": dataset.sha256, "test": len(test)},
             "comparable": dataset.comparable,
         },
-        evaluation=evaluation,
+        evaluation=evaluation_dict({"test": measurement}),
         history=[],
         plots={name: png_bytes(figure) for name, figure in figures.items()},
         saved=[],

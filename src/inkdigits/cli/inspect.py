@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 from inkdigits.cli.read import source_of
@@ -29,3 +30,4 @@ def inspect(image: str, out: Path, model: Path | None) -> None:
     encoded = io.BytesIO()
     draw_stages(stages).save(encoded, format_name)
     write_bytes(out, encoded.getvalue())
+    sys.stdout.write(f"{out}\n")

@@ -6,6 +6,7 @@ wrong, the value received, what to do next. `--debug` shows the traceback.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -40,6 +41,10 @@ ModelOption = Annotated[
     Path | None, typer.Option("--model", help="An ONNX artefact (default: the bundled model).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+# What writing to a closed or full stdout raises; every other file has an error of its own.
+STDOUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 
 
 def show_version(wanted: bool) -> None:
@@ -204,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return interrupted()
     except SystemExit:
         # Typer leaves this way at a closed pipe, and at nothing else.
-        return fail(BrokenPipeError())
+        return fail(BrokenPipeError(errno.EPIPE, "stdout was closed"))
     except Exception as error:  # the single handler turns every error into a code
         if debug:
             raise
@@ -230,6 +235,9 @@ def run(arguments: list[str]) -> Any:
 
 def fail(error: Exception) -> int:
     """Tell of `error` in one line on stderr and return its exit code."""
+    if isinstance(error, typer.TyperException) and is_help(error):
+        sys.stderr.write(f"{error}\n")
+        return int(ExitCode.USAGE)
     code, message = explain(error)
     sys.stderr.write(f"inkdigits: error: {message}\n")
     return int(code)
@@ -241,7 +249,7 @@ def explain(error: Exception) -> tuple[ExitCode, str]:
         return error.exit_code, str(error)
     if isinstance(error, typer.TyperException):
         return ExitCode.USAGE, f"{one_line(usage_message(error))} See `inkdigits --help`."
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno in STDOUT_ERRORS:
         return ExitCode.CANNOT_WRITE, explain_os_error(error)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("inkdigits"):
         hint = 'Install what this verb needs with: pip install "inkdigits[train]"'
@@ -258,6 +266,11 @@ def explain_os_error(error: OSError) -> str:
     if isinstance(error, BrokenPipeError):
         return "stdout was closed before everything was written."
     return f"{one_line(str(error))}. Check the disk and the path."
+
+
+def is_help(error: typer.TyperException) -> bool:
+    """Return whether the parser answers a call without arguments by the help text."""
+    return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def usage_message(error: typer.TyperException) -> str:

@@ -37,6 +37,8 @@ def read(images: list[str], model: Path | None, layout: str, as_json: bool) -> i
 
 def source_of(name: str) -> Source:
     """Return what `name` stands for: a path, or the bytes that come by standard input."""
+    if not name:
+        raise UsageError("the name of an image is empty.", "Is a variable unset in your shell?")
     if name != STANDARD_INPUT:
         return Path(name)
     return sys.stdin.buffer.read(DEFAULT_LIMITS.max_bytes + 1)

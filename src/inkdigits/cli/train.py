@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -62,15 +62,16 @@ def train(
 
 
 def import_report_tools() -> None:
-    """Import the packages that measuring and plotting need."""
-    for name in ("sklearn.metrics", "seaborn"):
-        import_module(name)
+    """Import the packages that measuring and plotting need; a missing one is told of there."""
+    with suppress(ImportError):
+        for name in ("sklearn.metrics", "seaborn"):
+            import_module(name)
 
 
 def resolve(name: str, data: str | None, overrides: list[str], seed: int | None) -> Recipe:
     """Return the recipe with all overrides applied."""
     recipe = load_recipe(name).override(overrides).with_seed(seed)
-    return recipe if data is None else recipe.override([f"data.source={json.dumps(data)}"])
+    return recipe if data is None else recipe.with_source(data)
 
 
 def tell(run: Run) -> None:

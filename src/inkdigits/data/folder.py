@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,16 +29,37 @@ def load_image_folder(folder: Path) -> Dataset:
     """
     train: list[tuple[np.ndarray, int]] = []
     test: list[tuple[np.ndarray, int]] = []
-    for path, label in labelled_paths(folder):
-        content = read_file(path)
-        in_test = int(sha256(content)[:8], 16) < TEST_FRACTION * 2**32
-        (test if in_test else train).append((frame_file(path, content), label))
+    for share, content, path, label in by_content(folder):
+        part = test if share < TEST_FRACTION else train
+        part.append((frame_file(path, content), label))
     if not train or not test:
         raise InvalidData(
             f"{str(folder)!r} gives {len(train)} training and {len(test)} test images.",
             f"Put more images into {folder.name}/0 … {folder.name}/9, or beside a {LABELS_FILE}.",
         )
+    warn_of_missing_digits(folder, [label for _, label in train])
     return Dataset(folder.name, stack(train), stack(test), comparable=False)
+
+
+def by_content(folder: Path) -> list[tuple[float, bytes, Path, int]]:
+    """Return each image of `folder` with a share 0–1 drawn from its bytes, ordered by it.
+
+    The order mixes the digits, so that val, the last part of train, holds all of them.
+    """
+    found = []
+    for path, label in labelled_paths(folder):
+        content = read_file(path)
+        found.append((int(sha256(content)[:8], 16) / 2**32, content, path, label))
+    return sorted(found, key=lambda image: image[0])
+
+
+def warn_of_missing_digits(folder: Path, labels: list[int]) -> None:
+    """Warn when a digit has no training image: the model can never answer it rightly."""
+    missing = sorted(set(range(10)) - set(labels))
+    if missing:
+        warnings.warn(
+            f"{str(folder)!r} has no training image of the digits {missing}.", stacklevel=3
+        )
 
 
 def labelled_paths(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -58,8 +80,11 @@ def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
     """Yield the images that `labels.csv` names: columns `file` (or `image`) and `label`."""
     try:
         rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidData(f"{str(table)!r} is no CSV in UTF-8: {error}.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidData(
+            f"{str(table)!r} cannot be read as CSV in UTF-8: {error}.",
+            "Its first line names the columns `file` and `label`.",
+        ) from error
     for number, row in enumerate(rows, start=2):
         name, label = row.get("file") or row.get("image"), row.get("label")
         if not name or label is None:

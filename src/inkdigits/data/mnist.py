@@ -7,6 +7,7 @@ digits". The original site has answered 403 since 2024, so mirrors serve the fil
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from inkdigits.data.dataset import IMAGE_SHAPE, Dataset, Examples
 from inkdigits.data.idx import parse_idx, read_raw
 from inkdigits.errors import DataUnavailable, InvalidData
-from inkdigits.files import sha256
+from inkdigits.files import cannot_write, sha256
 
 FOLDER_VARIABLE = "INKDIGITS_DATA"
 MIRRORS = (
@@ -137,7 +138,8 @@ def fetch(folder: Path | None = None) -> Path:
             f"Set {FOLDER_VARIABLE} to a folder that holds the four files, or use --data digits.",
         )
     for file in missing:
-        fetch_file(folder, file, mirrors)
+        # A mirror that failed once is not asked again: each stall costs seconds.
+        mirrors = fetch_file(folder, file, mirrors)
     return folder
 
 
@@ -182,8 +184,11 @@ def ask(mirror: str, seconds: float, answers: SimpleQueue[tuple[str, bool]]) -> 
         answers.put((mirror, False))
 
 
-def fetch_file(folder: Path, file: IdxFile, mirrors: Sequence[str]) -> None:
-    """Fetch and verify one file from the first of `mirrors` that delivers the right bytes."""
+def fetch_file(folder: Path, file: IdxFile, mirrors: Sequence[str]) -> list[str]:
+    """Fetch and verify one file from the first of `mirrors` that delivers the right bytes.
+
+    Returns the mirrors that are still worth asking. Raises DataUnavailable when none delivers.
+    """
     import pooch
     import requests
 
@@ -192,8 +197,8 @@ def fetch_file(folder: Path, file: IdxFile, mirrors: Sequence[str]) -> None:
     if target is not None:
         target.unlink()
     reasons = []
-    for mirror in mirrors:
-        name = f"{file.name}.gz"
+    name = f"{file.name}.gz"
+    for number, mirror in enumerate(mirrors):
         try:
             # The packed bytes differ between mirrors, so the hash is that of the unpacked ones.
             pooch.retrieve(
@@ -201,12 +206,16 @@ def fetch_file(folder: Path, file: IdxFile, mirrors: Sequence[str]) -> None:
                 known_hash=None,
                 fname=name,
                 path=folder,
-                downloader=pooch.HTTPDownloader(timeout=30, progressbar=False),
+                downloader=pooch.HTTPDownloader(
+                    timeout=ANSWER_SECONDS, progressbar=sys.stderr.isatty()
+                ),
             )
             read_verified(folder, file)
         except (requests.RequestException, InvalidData) as error:
             (folder / name).unlink(missing_ok=True)
             reasons.append(f"{mirror}: {error}")
+        except OSError as error:
+            raise cannot_write(folder / name, error) from error
         else:
-            return
+            return list(mirrors[number:])
     raise DataUnavailable(f"no mirror delivered {file.name}: {'; '.join(reasons)}", "Try again.")

@@ -35,9 +35,9 @@ def load_dataset(source: str = "auto") -> Dataset:
     folder = Path(source)
     if folder.is_dir():
         return load_folder(folder)
+    found = "is a file, not a folder" if folder.exists() else "is no data set and no folder"
     raise UsageError(
-        f"no data set or folder is named {source!r}.",
-        f"Use one of {', '.join(NAMES)}, or the path of a folder.",
+        f"{source!r} {found}.", f"Use one of {', '.join(NAMES)}, or the path of a folder."
     )
 
 
@@ -67,5 +67,6 @@ def load_folder(folder: Path) -> Dataset:
     """Return the Dataset in `folder`: MNIST's own four files, another IDX set, or images."""
     if not mnist.holds_idx(folder):
         return load_image_folder(folder)
-    is_mnist = all(mnist.is_verified(folder, file) for file in mnist.FILES)
+    # One right file among wrong ones makes it a damaged MNIST, not a set of one's own.
+    is_mnist = any(mnist.is_verified(folder, file) for file in mnist.FILES)
     return mnist.load_folder(folder, verify=is_mnist)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,23 @@ KERAS_SUFFIXES = {".keras", ".h5"}
 
 def model_file(target: Path) -> Path:
     """Return the model file that `target` names: itself, or the one in a run folder."""
+    return find_model(target, PREFERRED)
+
+
+def find_model(target: Path, names: Sequence[str]) -> Path:
+    """Return `target`, or the first of `names` in it if it is a folder; ModelRefused if none is."""
     if not target.is_dir():
         return target
-    found = [target / name for name in PREFERRED if (target / name).is_file()]
-    if not found:
-        raise ModelRefused(
-            f"{str(target)!r} holds no trained model.",
-            f"Finish its training with `inkdigits train --resume {target}`.",
-        )
-    return found[0]
+    found = next((target / name for name in names if (target / name).is_file()), None)
+    if found is not None:
+        return found
+    unfinished = (target / "recipe.toml").is_file()
+    raise ModelRefused(
+        f"{str(target)!r} holds no trained model ({', '.join(names)}).",
+        f"Finish its training with `inkdigits train --resume {target}`."
+        if unfinished
+        else "Name a run folder or a model file.",
+    )
 
 
 def predict_file(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from inkdigits import __version__
-from inkdigits.artefact.metadata import Metadata, digit_input_spec
+from inkdigits.artefact.metadata import Metadata
 from inkdigits.errors import ModelRefused
-from inkdigits.evaluation.model_file import predict_file
+from inkdigits.evaluation.model_file import find_model, predict_file
 from inkdigits.files import write_bytes
-from inkdigits.imaging import IMAGING_VERSION
+from inkdigits.models.metadata import digit_metadata
 from inkdigits.reading.engine import Engine
 
 TOLERANCE = 1e-5
@@ -25,7 +25,7 @@ def export_checked(target: Path, out: Path) -> float:
     A run's own artefact lends its metadata (recipe, data, scores). Nothing is written when the
     parity is worse than TOLERANCE; raises ModelRefused then, and for a model that is not ours.
     """
-    source = keras_file(target)
+    source = find_model(target, ("model.keras", "model.h5"))
     from inkdigits.models.backend import set_up_keras
 
     set_up_keras()
@@ -50,27 +50,9 @@ def measure_parity(source: Path, content: bytes) -> float:
     return float(np.abs(found - predict_file(source, images)).max())
 
 
-def keras_file(target: Path) -> Path:
-    """Return the Keras file of a run folder, or `target` itself."""
-    if not target.is_dir():
-        return target
-    for name in ("model.keras", "model.h5"):
-        if (target / name).is_file():
-            return target / name
-    raise ModelRefused(
-        f"{str(target)!r} holds no trained Keras model.",
-        f"Finish its training with `inkdigits train --resume {target}`.",
-    )
-
-
 def metadata_for(target: Path) -> Metadata:
     """Return the metadata of a run's artefact, or that of a model about which nothing is known."""
     artefact = target / "model.onnx"
     if target.is_dir() and artefact.is_file():
         return replace(Engine(artefact).metadata, package_version=__version__)
-    return Metadata(
-        labels=[str(digit) for digit in range(10)],
-        input_spec=digit_input_spec(),
-        imaging_version=IMAGING_VERSION,
-        package_version=__version__,
-    )
+    return digit_metadata()

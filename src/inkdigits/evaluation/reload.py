@@ -6,7 +6,6 @@ of fault nobody looks for.
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import InkdigitsError, TrainingFailed
 from inkdigits.evaluation.model_file import predict_file
-from inkdigits.files import write_bytes
+from inkdigits.files import write_arrays
 
 # Keras files must give the very same probabilities; ONNX Runtime multiplies in another order.
 ONNX_TOLERANCE = 1e-5
@@ -87,7 +86,12 @@ class ReloadCheck:
         `scratch` is a folder for the arrays that the child reads.
         """
         self._scratch = scratch / "reload.npz"
-        write_arrays(self._scratch, images=test.images, labels=test.labels, expected=expected)
+        arrays: dict[str, NDArray[Any]] = {
+            "images": test.images,
+            "labels": test.labels,
+            "expected": expected,
+        }
+        write_arrays(self._scratch, arrays)
         job = {"arrays": str(self._scratch), "files": [str(file) for file in files]}
         if self._child.stdin is not None:
             # A child that has died is told of by `result`, with its own last words.
@@ -112,13 +116,6 @@ class ReloadCheck:
                     f"{row.max_difference:.2g} from the model that was saved."
                 )
         return rows
-
-
-def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write arrays as one `.npz`."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_bytes(path, buffer.getvalue(), durable=False)
 
 
 def compare(path: Path, arrays: dict[str, NDArray[Any]]) -> Reloaded:

@@ -81,7 +81,9 @@ def read_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     except FileNotFoundError as error:
         raise UnreadableImage(f"no such file: {str(path)!r}.", "Check the path.") from error
     except IsADirectoryError as error:
-        raise UnreadableImage(f"{str(path)!r} is a folder, not an image.", HINT) from error
+        raise UnreadableImage(
+            f"{str(path)!r} is a folder, not an image.", f"Name its images, as in {path}/*.png."
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = getattr(error, "strerror", None) or error
         raise UnreadableImage(f"cannot open {str(path)!r}: {reason}.") from error

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inkdigits.errors import MissingExtra
+from inkdigits.errors import MissingExtra, UsageError
 
+BACKENDS = ("jax", "tensorflow")
 KERAS_EXTRAS = ("sklearn", "pandas", "matplotlib")
 
 INSTALL_HINT = 'Install them with: pip install "inkdigits[train]"'
@@ -19,10 +20,13 @@ def set_up_keras() -> str:
     """Set up Keras's backend and return its name.
 
     JAX unless the environment variable KERAS_BACKEND says otherwise. Raises MissingExtra when the
-    packages are not installed.
+    packages are not installed, UsageError for another engine.
     """
+    backend = os.environ["KERAS_BACKEND"]
+    if backend not in BACKENDS:
+        raise UsageError(f"KERAS_BACKEND must be {' or '.join(BACKENDS)}, got {backend!r}.")
     try:
-        if os.environ["KERAS_BACKEND"] == "jax":
+        if backend == "jax":
             set_up_jax()
         import keras
     except ImportError as error:

@@ -7,27 +7,38 @@ layers on a short list are ever built.
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import NoneType
 from typing import Any
 
 import h5py
 import keras
 from absl import logging as absl_logging
 
-from inkdigits.errors import ModelRefused
+from inkdigits.errors import ModelRefused, one_line
 from inkdigits.files import atomic_path
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 ALLOWED_MODELS = {"Sequential", "Functional"}
 ALLOWED_LAYERS = {"InputLayer", "Rescaling", "Flatten", "Dense", "Dropout", "Activation"}
+# What else the configuration of such layers names; nothing outside these is ever built.
+ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "Zeros"}
+ALLOWED_ACTIVATIONS = {None, "linear", "relu", "softmax"}
+MAX_UNITS = 65_536
 # Far above any model of ours, far below what would hurt a small machine.
 MAX_UNPACKED_BYTES = 1 << 30
+MAX_H5_ENTRIES = 10_000
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+KINDS = {ZIP_MAGIC: "keras", HDF5_MAGIC[:4]: "h5"}
+LONGEST_REASON = 200
+EXPORT_HINT = "Save it again with inkdigits or Keras."
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -63,40 +74,56 @@ def kept_compile_settings(model: keras.Model) -> Iterator[None]:
 def load_model(path: Path) -> keras.Model:
     """Load a `.keras` or `.h5` model, without its optimizer.
 
-    Raises ModelRefused for a missing or broken file, for a pickle, for Lambda and other layers
-    outside the list, for links or external storage in HDF5, and for files that unpack to too much.
+    The bytes are read once, checked, and loaded from a private copy with the suffix that they
+    deserve: Keras chooses its loader by suffix, so a file that is both a zip and HDF5 could
+    otherwise show one face to the check and another to Keras. Raises ModelRefused for a missing or
+    broken file, for a pickle, for Lambda and other layers outside the list, for links or external
+    storage in HDF5, and for files that unpack to too much.
     """
-    kind = sniff(path)
-    try:
-        check = check_keras_file if kind == "keras" else check_h5_file
-        check(path)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except ModelRefused:
-        raise
-    except Exception as error:  # a hostile file may raise anything inside Keras or HDF5
-        raise ModelRefused(f"{str(path)!r} cannot be loaded: {error}.") from error
+    content = read_model(path)
+    kind = sniff(content, path)
+    with TemporaryDirectory(prefix="inkdigits-") as folder:
+        private = Path(folder) / f"model.{kind}"
+        private.write_bytes(content)
+        try:
+            check = check_keras_file if kind == "keras" else check_h5_file
+            check(private, path)
+            return keras.saving.load_model(private, compile=False, safe_mode=True)
+        except ModelRefused:
+            raise
+        except Exception as error:  # a hostile file may raise anything inside Keras or HDF5
+            reason = one_line(str(error))[:LONGEST_REASON].rstrip(".")
+            raise ModelRefused(f"{str(path)!r} cannot be loaded: {reason}.", EXPORT_HINT) from error
 
 
-def sniff(path: Path) -> str:
-    """Return `keras` or `h5` by the file's first bytes; raises ModelRefused for anything else."""
+def read_model(path: Path) -> bytes:
+    """Return the bytes of a model file; raises ModelRefused when it is missing or too large."""
     try:
-        with path.open("rb") as file:
-            magic = file.read(8)
+        if path.stat().st_size > MAX_UNPACKED_BYTES:
+            raise ModelRefused(f"{str(path)!r} is larger than {MAX_UNPACKED_BYTES:,} bytes.")
+        return path.read_bytes()
     except OSError as error:
         raise ModelRefused(
             f"cannot read the model {str(path)!r}: {error.strerror}.", "Check the path."
         ) from error
-    if magic.startswith(ZIP_MAGIC):
-        return "keras"
-    if magic == HDF5_MAGIC:
-        return "h5"
-    what = "a pickle, which can run code" if magic[:1] == b"\x80" else "no .keras or .h5 file"
-    raise ModelRefused(f"{str(path)!r} is {what}.", "Models are read as .keras, .h5 or .onnx only.")
 
 
-def check_keras_file(path: Path) -> None:
+def sniff(content: bytes, path: Path) -> str:
+    """Return `keras` or `h5` by the first bytes; raises ModelRefused for anything else or both."""
+    kind = KINDS.get(content[:4])
+    if kind is None:
+        what = "a pickle, which can run code" if content[:1] == b"\x80" else "no .keras or .h5 file"
+        raise ModelRefused(
+            f"{str(path)!r} is {what}.", "Models are read as .keras, .h5 or .onnx only."
+        )
+    if kind == "h5" and zipfile.is_zipfile(io.BytesIO(content)):
+        raise ModelRefused(f"{str(path)!r} is HDF5 and a zip file at once.", EXPORT_HINT)
+    return kind
+
+
+def check_keras_file(private: Path, path: Path) -> None:
     """Raise ModelRefused unless the zip holds just a safe configuration and weights."""
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(private) as archive:
         names = {info.filename for info in archive.infolist()}
         if not {"config.json", "model.weights.h5"} <= names <= KERAS_MEMBERS:
             raise ModelRefused(
@@ -110,9 +137,9 @@ def check_keras_file(path: Path) -> None:
             check_h5_contents(opened, path)
 
 
-def check_h5_file(path: Path) -> None:
+def check_h5_file(private: Path, path: Path) -> None:
     """Raise ModelRefused unless the HDF5 file holds just a safe configuration and weights."""
-    with path.open("rb") as file, h5py.File(file, "r") as opened:
+    with h5py.File(private, "r") as opened:
         check_h5_contents(opened, path)
         config = opened.attrs.get("model_config")
         if config is None:
@@ -136,31 +163,56 @@ def check_h5_contents(opened: h5py.File, path: Path) -> None:
         raise ModelRefused(f"{str(path)!r} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes.")
 
 
-def walk(group: h5py.Group, depth: int = 0) -> Iterator[tuple[h5py.Group, str]]:
-    """Yield every (group, name) below `group` without following a link."""
-    if depth > 16:
-        raise ModelRefused("the HDF5 file is nested more than 16 groups deep.")
-    for name in group:
-        yield group, name
-        is_own = isinstance(group.get(name, getlink=True), h5py.HardLink)
-        if is_own and isinstance(group[name], h5py.Group):
-            yield from walk(group[name], depth + 1)
+def walk(root: h5py.Group) -> Iterator[tuple[h5py.Group, str]]:
+    """Yield every (group, name) below `root`, following no link and no group twice.
+
+    Hard links let a small file describe a graph with exponentially many paths.
+    """
+    pending, seen, entries = [root], set(), 0
+    while pending:
+        group = pending.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        for name in group:
+            entries += 1
+            if entries > MAX_H5_ENTRIES:
+                raise ModelRefused(f"the HDF5 file has more than {MAX_H5_ENTRIES:,} entries.")
+            yield group, name
+            is_own = isinstance(group.get(name, getlink=True), h5py.HardLink)
+            if is_own and isinstance(group[name], h5py.Group):
+                pending.append(group[name])
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Raise ModelRefused unless every object of the configuration is on the list."""
+    """Raise ModelRefused unless every object of the configuration is on a list."""
     if config.get("class_name") not in ALLOWED_MODELS:
         raise ModelRefused(f"{str(path)!r} is a {config.get('class_name')!r}, not a plain model.")
     for layer in config["config"]["layers"]:
-        name = layer.get("class_name")
-        if name not in ALLOWED_LAYERS:
-            raise ModelRefused(
-                f"{str(path)!r} has a {name!r} layer, which is not on the list of safe ones.",
-                f"Allowed: {', '.join(sorted(ALLOWED_LAYERS))}.",
-            )
-    for name, module in named_objects(config):
-        if module is not None and module != "keras" and not str(module).startswith("keras."):
-            raise ModelRefused(f"{str(path)!r} asks for {module}.{name}, which is not Keras's own.")
+        check_layer(layer, path)
+    allowed = ALLOWED_MODELS | ALLOWED_LAYERS | ALLOWED_PARTS
+    # The compile settings are left out: models are loaded without them.
+    built = {key: value for key, value in config.items() if key != "compile_config"}
+    for name, module in named_objects(built):
+        own = module is None or module == "keras" or str(module).startswith("keras.")
+        if not own or name not in allowed:
+            raise ModelRefused(f"{str(path)!r} asks for {module}.{name}, which is not allowed.")
+
+
+def check_layer(layer: Any, path: Path) -> None:
+    """Raise ModelRefused unless the layer is a plain one of a reasonable size."""
+    name, settings = layer.get("class_name"), layer.get("config", {})
+    if name not in ALLOWED_LAYERS:
+        raise ModelRefused(
+            f"{str(path)!r} has a {name!r} layer, which is not on the list of safe ones.",
+            f"Allowed: {', '.join(sorted(ALLOWED_LAYERS))}.",
+        )
+    activation, units = settings.get("activation"), settings.get("units", 1)
+    if not isinstance(activation, (str, NoneType)) or activation not in ALLOWED_ACTIVATIONS:
+        raise ModelRefused(f"{str(path)!r} has an activation {str(activation)[:60]!r}.")
+    if not isinstance(units, int) or not 1 <= units <= MAX_UNITS:
+        raise ModelRefused(f"{str(path)!r} has a layer of {units!r} units, not 1–{MAX_UNITS}.")
 
 
 def named_objects(value: Any) -> Iterator[tuple[str, Any]]:

@@ -31,11 +31,16 @@ class Engine:
         if threads < 1:
             raise UsageError(f"threads must be at least 1, got {threads}.")
         content = source if isinstance(source, bytes) else read_model(source)
-        check_onnx(content)
-        self._session = open_session(content, threads)
-        check_interface(self._session)
-        self.metadata = from_props(self._session.get_modelmeta().custom_metadata_map)
-        check_metadata(self.metadata)
+        try:
+            check_onnx(content)
+            self._session = open_session(content, threads)
+            check_interface(self._session)
+            self.metadata = from_props(self._session.get_modelmeta().custom_metadata_map)
+            check_metadata(self.metadata)
+        except ModelRefused as error:
+            if isinstance(source, bytes):
+                raise
+            raise ModelRefused(f"{str(source)!r}: {error.message}", error.hint) from error
 
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities of the digits 0–9, float32 (N, 10), rows summing to 1.

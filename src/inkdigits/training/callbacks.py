@@ -15,7 +15,6 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from inkdigits.errors import InvalidData
 from inkdigits.files import make_folder, write_text
 from inkdigits.models.saved import save_model
 
@@ -59,17 +58,6 @@ class History(keras.callbacks.Callback):  # type: ignore[misc]
         write_text(self._path, buffer.getvalue())
 
 
-def read_history(path: Path) -> list[Row]:
-    """Return the rows of a `history.csv`; an empty list when there is none."""
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="") as file:
-            return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidData(f"{str(path)!r} is no training history: {error}.") from error
-
-
 class Checkpoints(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves the whole model after every epoch, as `checkpoints/epoch-001.keras`."""
 
@@ -107,7 +95,11 @@ class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
             self._writers[split] = SummaryWriter(str(self._folder / split))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the rows that are not written yet; after a resume these are several."""
+        """Write the epoch's row, and after a resume those before it."""
+        self.write_new_rows()
+
+    def write_new_rows(self) -> None:
+        """Write the rows of the history that are not written yet."""
         train, validation = self._writers["train"], self._writers["validation"]
         for row in self._history.rows[self._written :]:
             step = int(row["epoch"]) - 1
@@ -120,7 +112,8 @@ class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
         validation.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Close the files."""
+        """Write what a resumed run has in its history already, and close the files."""
+        self.write_new_rows()
         for writer in self._writers.values():
             writer.close()
 

@@ -7,7 +7,6 @@ one `.npz`, written beside and renamed, with no pickle in it.
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -20,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import InvalidData
-from inkdigits.files import write_bytes
+from inkdigits.files import write_arrays
 
 Array = NDArray[Any]
 STATE_FILE = "state/latest.npz"
+CLASS_KEY = "class"
 # What reading a torn or foreign file can raise inside NumPy, zipfile and JSON.
 DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile)
 
@@ -64,7 +64,7 @@ def remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
     That covers Keras's own (early stopping, plateau schedules, best-model checkpoints) and any
     other that keeps its memory in such attributes.
     """
-    kept = {}
+    kept: dict[str, Any] = {CLASS_KEY: type(callback).__name__}
     for name, value in vars(callback).items():
         if name.startswith("_") or name in ("params", "validation_data"):
             continue
@@ -100,17 +100,24 @@ def restore(state: State, model: keras.Model) -> None:
 
 
 def restore_callbacks(state: State, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Give each callback its remembered attributes back."""
+    """Give each callback its remembered attributes back; InvalidData if they are other ones."""
+    saved = [kept[CLASS_KEY] for kept in state.callbacks]
+    given = [type(callback).__name__ for callback in callbacks]
+    if saved != given:
+        raise InvalidData(
+            f"the training was started with the callbacks {saved}, not {given}.",
+            "Resume it from Python with the same callbacks.",
+        )
     for callback, kept in zip(callbacks, state.callbacks, strict=True):
         for name, value in kept.items():
-            setattr(callback, name, value)
+            if name != CLASS_KEY:
+                setattr(callback, name, value)
 
 
 def save_state(state: State, path: Path) -> None:
     """Write `state` to `path` atomically.
 
-    Not flushed to the disk at every epoch: a killed process loses nothing by that, and a machine
-    that loses its power falls back to an older epoch, from which the result is the same.
+    After a loss of power an older state may be there; the result from it is the same.
     """
     arrays = {f"variable/{n}": value for n, value in enumerate(state.variables)}
     plain: list[dict[str, Any]] = []
@@ -123,9 +130,7 @@ def save_state(state: State, path: Path) -> None:
             arrays |= {f"callback/{number}/{name}/{n}": item for n, item in enumerate(value)}
     meta = {"epoch": state.epoch, "stopped": state.stopped, "callbacks": plain}
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_bytes(path, buffer.getvalue(), durable=False)
+    write_arrays(path, arrays)
 
 
 def load_state(path: Path) -> State:

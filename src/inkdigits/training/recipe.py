@@ -126,6 +126,10 @@ class Recipe:
         recipe: Recipe = build(Recipe, table)
         return recipe
 
+    def with_source(self, source: str) -> Recipe:
+        """Return the recipe on other data: a name or a folder."""
+        return replace(self, data=replace(self.data, source=source))
+
     def with_seed(self, seed: int | None) -> Recipe:
         """Return the recipe with another seed; None keeps its own."""
         if seed is None:

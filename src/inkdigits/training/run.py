@@ -16,18 +16,16 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from inkdigits import __version__
-from inkdigits.artefact.metadata import Metadata, digit_input_spec
 from inkdigits.data.dataset import Dataset, Examples, split_val
-from inkdigits.data.source import load_dataset
+from inkdigits.data.source import NAMES, load_dataset
 from inkdigits.errors import InvalidData, UsageError
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
-from inkdigits.files import make_folder, remove_torn, write_bytes, write_text
-from inkdigits.imaging import IMAGING_VERSION
+from inkdigits.files import atomic_path, remove_torn, write_bytes, write_text
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
@@ -76,12 +74,15 @@ def train(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if data is not None:
-        recipe = recipe.override([f"data.source={json.dumps(data)}"])
+        recipe = recipe.with_source(data)
     dataset = load_dataset(recipe.data.source)
-    folder = new_folder(out or RUNS_FOLDER / recipe.name, numbered=out is None)
+    recipe = recipe.with_source(lasting_source(recipe.data.source, dataset))
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
-    write_text(folder / RECIPE_FILE, recipe.to_toml())
-    write_json(folder / ENVIRONMENT_FILE, environment)
+    folder = new_folder(
+        out or RUNS_FOLDER / recipe.name,
+        {RECIPE_FILE: recipe.to_toml(), ENVIRONMENT_FILE: as_json(environment)},
+        numbered=out is None,
+    )
     console = console or quiet_console()
     with check or ReloadCheck() as running:
         return carry_out(recipe, folder, dataset, None, callbacks, console, running)
@@ -163,7 +164,7 @@ def fit_and_report(
     refuse_perfect(measured["test"])
     evaluation = evaluation_dict(measured)
     files = save_formats(model, recipe, folder, dataset, measured)
-    write_json(folder / "evaluation.json", evaluation)
+    write_text(folder / "evaluation.json", as_json(evaluation))
     expected = probabilities["test"]
     check.start(files, dataset.test, expected, folder / "state")
     plots = save_plots(folder, dataset.test, expected, measured["test"], history)
@@ -239,15 +240,11 @@ def save_formats(
 ) -> list[Path]:
     """Save the model in each format of the recipe and return the paths."""
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
-    metadata = Metadata(
-        labels=[str(digit) for digit in range(10)],
-        input_spec=digit_input_spec(),
-        imaging_version=IMAGING_VERSION,
+    metadata = digit_metadata(
         recipe=recipe.to_toml(),
         data_name=dataset.name,
         data_sha256=dataset.sha256,
         scores=scores,
-        package_version=__version__,
     )
     paths = [folder / f"model.{kind}" for kind in recipe.save.formats]
     for path in paths:
@@ -299,21 +296,42 @@ def report(
     )
 
 
-def new_folder(folder: Path, *, numbered: bool) -> Path:
-    """Make and return an empty run folder; `numbered` takes the next free of `folder-2` …."""
+def lasting_source(source: str, dataset: Dataset) -> str:
+    """Return a name of the data that a resume elsewhere or later finds the same data by."""
+    if source == "auto":
+        return dataset.name
+    return source if source in NAMES else str(Path(source).resolve())
+
+
+def new_folder(folder: Path, contents: Mapping[str, str], *, numbered: bool) -> Path:
+    """Make a run folder that holds `contents` (file name → text) from its first moment on.
+
+    `numbered` takes the next free of `folder`, `folder-2` …; otherwise `folder` must be new or
+    empty. It is filled under another name and renamed, so that a kill leaves a whole run or none.
+    """
     if numbered:
-        number = 2
-        free = folder
-        while free.exists():
-            free = folder.with_name(f"{folder.name}-{number}")
-            number += 1
-        return make_folder(free)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        folder = free_name(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        is_run = (folder / ENVIRONMENT_FILE).is_file()
+        other = f", or continue it with --resume {folder}" if is_run else ""
         raise UsageError(
             f"{str(folder)!r} already exists and is not an empty folder.",
-            f"Choose another --out, or continue it with --resume {folder}.",
+            f"Choose another --out{other}.",
         )
-    return make_folder(folder)
+    with atomic_path(folder) as temporary:
+        for name, text in contents.items():
+            write_text(temporary / name, text)
+    return folder
+
+
+def free_name(folder: Path) -> Path:
+    """Return `folder`, or the first of `folder-2`, `folder-3` … that does not exist."""
+    number = 2
+    free = folder
+    while free.exists():
+        free = folder.with_name(f"{folder.name}-{number}")
+        number += 1
+    return free
 
 
 def quiet_console() -> Console:
@@ -321,9 +339,9 @@ def quiet_console() -> Console:
     return Console(quiet=True)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+def as_json(content: Any) -> str:
+    """Return `content` as indented JSON text."""
+    return json.dumps(content, indent=2) + "\n"
 
 
 def read_json(path: Path) -> Any:
