@@ -171,4 +171,9 @@ def test_too_large_and_missing(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     refused(path.parent / "absent.keras", "No such file")
     refused(path.parent, "Is a directory")
     monkeypatch.setattr(saved, "MAX_UNPACKED_BYTES", 100)
-    refused(path, "unpacks to more than 100 bytes")
+    refused(path, "is larger than 100 bytes")
+    monkeypatch.setattr(saved, "MAX_UNPACKED_BYTES", 100_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("config.json", "{}")
+        bomb.writestr("model.weights.h5", bytes(1_000_000))
+    refused(path, "unpacks to more than 100,000 bytes")

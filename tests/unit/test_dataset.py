@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from conftest import drawn_digits
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import drawn_digits
 
 from inkdigits.data.dataset import Dataset, Examples, split_val
 from inkdigits.data.explore import choose, describe

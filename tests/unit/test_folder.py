@@ -11,7 +11,10 @@ from inkdigits.errors import InvalidData, UsageError
 
 def draw(path: Path, digit: int, thickness: int) -> None:
     page = np.full((120, 90), 235, np.uint8)
-    cv2.putText(page, str(digit), (15, 95), cv2.FONT_HERSHEY_SIMPLEX, 3, 30, thickness)
+    place = (12 + thickness % 5, 90 + thickness % 3)
+    cv2.putText(
+        page, str(digit), place, cv2.FONT_HERSHEY_SIMPLEX, 2 + thickness / 12, 30, thickness
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), page)
 

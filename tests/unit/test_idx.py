@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import idx_bytes
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import idx_bytes
 
 from inkdigits.data import idx
 from inkdigits.data.idx import parse_idx, read_raw

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import idx_bytes, write_idx_folder
+from samples import idx_bytes, write_idx_folder
 
 from inkdigits.data import mnist as mnist_source
 from inkdigits.data.dataset import Dataset
@@ -45,7 +45,7 @@ def mirror(body: bytes, delay: float = 0.0, status: int = 200) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:

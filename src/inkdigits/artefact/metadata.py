@@ -68,7 +68,14 @@ def from_props(props: Mapping[str, str]) -> Metadata:
                 f"this artefact has format {values['format']}, this version reads up to {FORMAT}.",
                 "Upgrade inkdigits.",
             )
-        return check(Metadata(**{name: values[name] for name in names if name in values}))
+        missing = sorted(names - values.keys())
+        if missing:
+            # A file that was cut off between two entries is still valid ONNX.
+            raise ModelRefused(
+                f"this artefact's metadata lacks {', '.join(missing)}: is the file cut off?",
+                "Copy or export it again.",
+            )
+        return check(Metadata(**{name: values[name] for name in names}))
     except (TypeError, ValueError) as error:
         raise ModelRefused(f"this artefact's metadata cannot be read: {error}.") from error
 
