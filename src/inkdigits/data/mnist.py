@@ -24,6 +24,8 @@ FOLDER_VARIABLE = "INKDIGITS_DATA"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://azureopendatastorage.blob.core.windows.net/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
 # How long all mirrors together may take to answer before the machine counts as offline.
 ANSWER_SECONDS = 8.0

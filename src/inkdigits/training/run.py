@@ -56,6 +56,18 @@ class Run:
     reloaded: list[Reloaded]
 
 
+@dataclass(frozen=True)
+class Job:
+    """A training to carry out: what on which data, where, from which state, shown to whom."""
+
+    recipe: Recipe
+    folder: Path
+    dataset: Dataset
+    state: State | None
+    callbacks: Sequence[Callback]
+    console: Console
+
+
 def train(
     recipe: Recipe | str = "early-stopping",
     *,
@@ -83,9 +95,9 @@ def train(
         {RECIPE_FILE: recipe.to_toml(), ENVIRONMENT_FILE: as_json(environment)},
         numbered=out is None,
     )
-    console = console or quiet_console()
+    job = Job(recipe, folder, dataset, None, callbacks, console or quiet_console())
     with check or ReloadCheck() as running:
-        return carry_out(recipe, folder, dataset, None, callbacks, console, running)
+        return carry_out(job, running)
 
 
 def resume(
@@ -118,83 +130,61 @@ def resume(
     remove_torn(folder)
     path = folder / STATE_FILE
     state = load_state(path) if path.is_file() else None
-    console = console or quiet_console()
+    job = Job(recipe, folder, dataset, state, callbacks, console or quiet_console())
     with check or ReloadCheck() as running:
-        return carry_out(recipe, folder, dataset, state, callbacks, console, running)
+        return carry_out(job, running)
 
 
-def carry_out(
-    recipe: Recipe,
-    folder: Path,
-    dataset: Dataset,
-    state: State | None,
-    callbacks: Sequence[Callback],
-    console: Console,
-    check: ReloadCheck,
-) -> Run:
+def carry_out(job: Job, check: ReloadCheck) -> Run:
     """Fit, save, measure and report; an interrupt tells how to continue."""
     try:
-        return fit_and_report(recipe, folder, dataset, state, callbacks, console, check)
+        return fit_and_report(job, check)
     except KeyboardInterrupt:
-        console.print(f"Continue with: inkdigits train --resume {folder}", soft_wrap=True)
+        job.console.print(f"Continue with: inkdigits train --resume {job.folder}", soft_wrap=True)
         raise
 
 
-def fit_and_report(
-    recipe: Recipe,
-    folder: Path,
-    dataset: Dataset,
-    state: State | None,
-    callbacks: Sequence[Callback],
-    console: Console,
-    check: ReloadCheck,
-) -> Run:
+def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     """Fit, save, measure and report."""
-    train_part, val_part = split_val(dataset.train, recipe.data.val_fraction)
+    recipe, folder, test = job.recipe, job.folder, job.dataset.test
+    train_part, val_part = split_val(job.dataset.train, recipe.data.val_fraction)
     if not len(train_part) or not len(val_part):
-        raise InvalidData(f"{len(dataset.train)} training images are too few to split off val.")
+        raise InvalidData(f"{len(job.dataset.train)} training images are too few to split off val.")
     model = build_ann(recipe.model.hidden, recipe.model.dropout, recipe.training.seed)
     compile_model(model, recipe.training)
-    show_summary(model, console)
-    history = fit_recipe(model, recipe, folder, (train_part, val_part), state, callbacks, console)
-    splits = {"train": train_part, "val": val_part, "test": dataset.test}
+    show_summary(model, job.console)
+    history = fit_model(model, job, train_part, val_part)
+    splits = {"train": train_part, "val": val_part, "test": test}
     predict = make_predictor(model)
     probabilities = {name: predict(examples.images) for name, examples in splits.items()}
     measured = {name: measure(probabilities[name], splits[name].labels) for name in splits}
     refuse_perfect(measured["test"])
     evaluation = evaluation_dict(measured)
-    files = save_formats(model, recipe, folder, dataset, measured)
+    files = save_formats(model, job, measured)
     write_text(folder / "evaluation.json", as_json(evaluation))
-    expected = probabilities["test"]
-    check.start(files, dataset.test, expected, folder / "state")
-    plots = save_plots(folder, dataset.test, expected, measured["test"], history)
+    check.start(files, test, probabilities["test"], folder / "state")
+    plots = save_plots(folder, test, probabilities["test"], measured["test"], history)
     reloaded = check.result()
-    report(folder, recipe, evaluation, history, plots, reloaded)
+    report(job, evaluation, history, plots, reloaded)
     return Run(folder, recipe, model, evaluation, history, reloaded)
 
 
-def fit_recipe(
-    model: keras.Model,
-    recipe: Recipe,
-    folder: Path,
-    splits: tuple[Examples, Examples],
-    state: State | None,
-    callbacks: Sequence[Callback],
-    console: Console,
-) -> list[Row]:
+def fit_model(model: keras.Model, job: Job, train_part: Examples, val_part: Examples) -> list[Row]:
     """Run the epochs that are left, with the recipe's callbacks, and return the history."""
-    history = History(folder / "history.csv")
-    remembering: list[Callback] = [history, *early_stopping(recipe), *callbacks]
-    progress = ProgressBar(console, recipe.training.epochs)
-    others = [*outputs(recipe, folder, history), progress]
-    keeper = StateKeeper(folder / STATE_FILE, remembering, state)
+    settings, state = job.recipe.training, job.state
+    history = History(job.folder / "history.csv")
+    remembering: list[Callback] = [history, *early_stopping(job.recipe), *job.callbacks]
+    progress = ProgressBar(job.console, settings.epochs)
+    others = [*outputs(job.recipe, job.folder, history), progress]
+    keeper = StateKeeper(job.folder / STATE_FILE, remembering, state)
     if state is not None:
         restore(state, model)
     with progress:
         fit(
             model,
-            *splits,
-            recipe.training,
+            train_part,
+            val_part,
+            settings,
             [*remembering, *others, keeper],
             first_epoch=state.epoch if state else 0,
             stopped=state.stopped if state else False,
@@ -231,22 +221,16 @@ def show_summary(model: keras.Model, console: Console) -> None:
     model.summary(print_fn=lambda text: console.out(text, highlight=False))
 
 
-def save_formats(
-    model: keras.Model,
-    recipe: Recipe,
-    folder: Path,
-    dataset: Dataset,
-    measured: Mapping[str, Measurement],
-) -> list[Path]:
+def save_formats(model: keras.Model, job: Job, measured: Mapping[str, Measurement]) -> list[Path]:
     """Save the model in each format of the recipe and return the paths."""
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
     metadata = digit_metadata(
-        recipe=recipe.to_toml(),
-        data_name=dataset.name,
-        data_sha256=dataset.sha256,
+        recipe=job.recipe.to_toml(),
+        data_name=job.dataset.name,
+        data_sha256=job.dataset.sha256,
         scores=scores,
     )
-    paths = [folder / f"model.{kind}" for kind in recipe.save.formats]
+    paths = [job.folder / f"model.{kind}" for kind in job.recipe.save.formats]
     for path in paths:
         if path.suffix == ".onnx":
             write_bytes(path, export_onnx(model, metadata))
@@ -273,8 +257,7 @@ def save_plots(
 
 
 def report(
-    folder: Path,
-    recipe: Recipe,
+    job: Job,
     evaluation: Mapping[str, Any],
     history: Sequence[Row],
     plots: Mapping[str, Path],
@@ -283,12 +266,14 @@ def report(
     """Write report.html."""
     from inkdigits.evaluation.report import write_report
 
+    recipe = job.recipe
     seconds = sum(row["seconds"] for row in history)
+    environment = read_json(job.folder / ENVIRONMENT_FILE)
     write_report(
-        folder / "report.html",
+        job.folder / "report.html",
         title=f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name,
         recipe_text=recipe.to_toml(),
-        environment=read_json(folder / ENVIRONMENT_FILE) | {"training_seconds": round(seconds, 2)},
+        environment=environment | {"training_seconds": round(seconds, 2)},
         evaluation=evaluation,
         history=history,
         plots=plots,
