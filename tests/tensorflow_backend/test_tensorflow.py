@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from breaking import StopAfter
 
 from inkdigits.data.dataset import Dataset, split_val
 from inkdigits.models.ann import build_ann
@@ -69,16 +70,6 @@ def test_recipe_trains_through_fit(mnist_folder: Path, tmp_path: Path) -> None:
     assert json.loads((out / "environment.json").read_text())["backend"] == "tensorflow"
     with (out / "history.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
-
-
-class StopAfter(keras.callbacks.Callback):
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self._epoch = epoch
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        if epoch + 1 == self._epoch:
-            raise KeyboardInterrupt
 
 
 def new_model() -> keras.Model:

@@ -4,6 +4,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from breaking import StopAfter
 
 from inkdigits.data.dataset import Dataset, split_val
 from inkdigits.errors import InvalidData
@@ -36,18 +37,6 @@ def new_callbacks() -> list[keras.callbacks.Callback]:
         keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
         keras.callbacks.ReduceLROnPlateau("val_loss", patience=0, min_delta=0.05, factor=0.5),
     ]
-
-
-class StopAfter(keras.callbacks.Callback):
-    """Breaks off as a kill would, after the state of an epoch was saved."""
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self._epoch = epoch
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        if epoch + 1 == self._epoch:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("broken_after", [1, 2, 4, 5])
