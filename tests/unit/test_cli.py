@@ -31,6 +31,8 @@ def error_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "quickstart", "--seed", "x"], 2, "valid integer"),
         (["train", "quickstart", "--seed", "-1"], 2, "training.seed must be 0 up to 2^31, got -1"),
         (["train", "quickstart", "--resume", "runs/a"], 2, "takes no recipe"),
+        (["train", "--resume", "absent"], 2, "is no run folder"),
+        (["train", "--out", "/usr"], 2, "not an empty folder. Choose another --out."),
         (["train", "missing.toml"], 2, "cannot read the recipe"),
         (["read"], 2, "Missing argument 'images'"),
         (["read", "x.png", "--layout", "page3"], 2, "unknown layout 'page3'"),

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from inkdigits.errors import UsageError
+from inkdigits.training.folder import require_free, require_run
 from inkdigits.training.recipe import Recipe, load_recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -40,8 +41,12 @@ def train(
         raise UsageError(
             "--resume takes no recipe and no other option: the run's own recipe continues."
         )
-    # Before the heavy imports, so that a wrong key is told at once.
+    # Before the heavy imports, so that a wrong key or folder is told at once.
     recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed)
+    if resume is not None:
+        require_run(resume)
+    if out is not None:
+        require_free(out)
     console = Console(stderr=True)
     from inkdigits.evaluation.reload import ReloadCheck
 

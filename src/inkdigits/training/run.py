@@ -18,10 +18,10 @@ from rich.console import Console
 
 from inkdigits.data.dataset import Dataset, Examples, split_val
 from inkdigits.data.source import NAMES, load_dataset
-from inkdigits.errors import InvalidData, UsageError
+from inkdigits.errors import InvalidData
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
-from inkdigits.files import atomic_path, remove_torn, write_bytes, write_text
+from inkdigits.files import remove_torn, write_bytes, write_text
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.export import export_onnx
@@ -31,12 +31,16 @@ from inkdigits.models.saved import save_model
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, State, StateKeeper, load_state, restore
 from inkdigits.training.environment import describe_environment
+from inkdigits.training.folder import (
+    ENVIRONMENT_FILE,
+    RECIPE_FILE,
+    RUNS_FOLDER,
+    new_folder,
+    require_run,
+)
 from inkdigits.training.loop import compile_model, fit
 from inkdigits.training.recipe import Recipe, load_recipe
 
-RUNS_FOLDER = Path("runs")
-RECIPE_FILE = "recipe.toml"
-ENVIRONMENT_FILE = "environment.json"
 Callback: TypeAlias = keras.callbacks.Callback
 
 
@@ -112,11 +116,7 @@ def resume(
     A finished training is measured and reported again. Raises UsageError when `folder` is no run,
     InvalidData when its data or its state are not what they were.
     """
-    if not (folder / ENVIRONMENT_FILE).is_file():
-        raise UsageError(
-            f"{str(folder)!r} is no run folder: it has no {ENVIRONMENT_FILE}.",
-            "Start a training with `inkdigits train RECIPE`.",
-        )
+    require_run(folder)
     recipe = load_recipe(str(folder / RECIPE_FILE))
     dataset = load_dataset(recipe.data.source)
     before = read_json(folder / ENVIRONMENT_FILE)["data"]["sha256"]
@@ -286,37 +286,6 @@ def lasting_source(source: str, dataset: Dataset) -> str:
     if source == "auto":
         return dataset.name
     return source if source in NAMES else str(Path(source).resolve())
-
-
-def new_folder(folder: Path, contents: Mapping[str, str], *, numbered: bool) -> Path:
-    """Make a run folder that holds `contents` (file name → text) from its first moment on.
-
-    `numbered` takes the next free of `folder`, `folder-2` …; otherwise `folder` must be new or
-    empty. It is filled under another name and renamed, so that a kill leaves a whole run or none.
-    """
-    if numbered:
-        folder = free_name(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        is_run = (folder / ENVIRONMENT_FILE).is_file()
-        other = f", or continue it with --resume {folder}" if is_run else ""
-        raise UsageError(
-            f"{str(folder)!r} already exists and is not an empty folder.",
-            f"Choose another --out{other}.",
-        )
-    with atomic_path(folder) as temporary:
-        for name, text in contents.items():
-            write_text(temporary / name, text)
-    return folder
-
-
-def free_name(folder: Path) -> Path:
-    """Return `folder`, or the first of `folder-2`, `folder-3` … that does not exist."""
-    number = 2
-    free = folder
-    while free.exists():
-        free = folder.with_name(f"{folder.name}-{number}")
-        number += 1
-    return free
 
 
 def quiet_console() -> Console:
