@@ -2,7 +2,6 @@
 
 import errno
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,9 +124,3 @@ def test_interrupt_is_130(
     monkeypatch.setattr(cli, "run", stop)
     assert main(["data", "verify"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == "inkdigits: interrupted.\n"
-
-
-def test_unit_tests_of_the_command_line_need_no_keras() -> None:
-    # xdist may have run Keras's tests in this process, then there is nothing to see here.
-    if not any(name.startswith("test_loop") for name in sys.modules):
-        assert "keras" not in sys.modules

@@ -31,6 +31,20 @@ def test_recipes_are_read_without_keras() -> None:
     assert not names & set(HEAVY)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "quickstart", "--set", "training.epoch=3"],
+        ["train", "--out", "/usr"],
+        ["train", "--list"],
+        ["data", "verify", "absent"],
+    ],
+)
+def test_what_needs_no_keras_is_told_without_it(arguments: list[str]) -> None:
+    names = loaded_after(f"from inkdigits.cli.main import main; main({arguments!r})")
+    assert not names & {"keras", "jax", "sklearn", "matplotlib"}
+
+
 def test_all_is_sorted_and_complete() -> None:
     assert inkdigits.__all__ == sorted(inkdigits.__all__)
     assert dir(inkdigits) == inkdigits.__all__
