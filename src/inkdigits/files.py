@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` when the block succeeds.
 
-    The block makes a file there, or a folder; a folder may replace only an empty one.
-
-    Readers see the old file or the new one, never a part: the rename is atomic on POSIX.
+    The block makes a file there, or a folder, which may replace only an empty one. Readers see the
+    old or the new, never a part: the rename is atomic on POSIX.
     The temporary name keeps the suffix, because writers such as Keras choose the format by it.
     Missing parent folders are made. Raises CannotWrite on any OSError; nothing is left behind.
     """

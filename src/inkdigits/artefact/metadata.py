@@ -16,6 +16,7 @@ from inkdigits.errors import ModelRefused
 FORMAT = 1
 INPUT_NAME = "images"
 OUTPUT_NAME = "probabilities"
+DIGIT_LABELS = [str(digit) for digit in range(10)]
 PREFIX = "inkdigits."
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from inkdigits.data.dataset import Dataset, Examples
-from inkdigits.data.framing import frame_digit
+from inkdigits.data.dataset import IMAGE_SHAPE, Dataset, Examples
 from inkdigits.errors import InputError, InvalidData
 from inkdigits.files import sha256
+from inkdigits.imaging.clean import clean
 from inkdigits.imaging.decode import decode
+from inkdigits.imaging.frame import frame
 
 LABELS_FILE = "labels.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
@@ -112,9 +113,10 @@ def read_file(path: Path) -> bytes:
 def frame_file(path: Path, content: bytes) -> np.ndarray:
     """Return the uint8 (28, 28) framed image of one file; a blank image becomes all zeros."""
     try:
-        return frame_digit(decode(content))
+        framed = frame(clean(decode(content)))
     except InputError as error:
         raise InvalidData(f"{str(path)!r}: {error.message}", error.hint) from error
+    return framed.image if framed else np.zeros(IMAGE_SHAPE, np.uint8)
 
 
 def stack(pairs: list[tuple[np.ndarray, int]]) -> Examples:

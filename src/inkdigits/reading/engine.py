@@ -9,13 +9,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import INPUT_NAME, OUTPUT_NAME, Metadata, from_props
+from inkdigits.artefact.metadata import (
+    DIGIT_LABELS,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    Metadata,
+    from_props,
+)
 from inkdigits.artefact.safety import MAX_BYTES, check_onnx
 from inkdigits.errors import InvalidData, ModelRefused, UsageError
 from inkdigits.imaging import IMAGING_VERSION
 
 BATCH_SIZE = 1024
-LABELS = [str(digit) for digit in range(10)]
 FATAL = 4  # our one-line error says what ONNX Runtime's log would say first
 
 
@@ -51,7 +56,7 @@ class Engine:
         check_images(images)
         parts = [self._run(images[i : i + BATCH_SIZE]) for i in range(0, len(images), BATCH_SIZE)]
         if not parts:
-            return np.zeros((0, len(LABELS)), np.float32)
+            return np.zeros((0, len(DIGIT_LABELS)), np.float32)
         return np.concatenate(parts)
 
     def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -61,7 +66,10 @@ class Engine:
             probabilities = np.asarray(self._session.run([OUTPUT_NAME], feed)[0], np.float32)
         except Exception as error:
             raise ModelRefused(f"the model fails when run: {error}.") from error
-        if probabilities.shape != (len(batch), len(LABELS)) or not np.isfinite(probabilities).all():
+        if (
+            probabilities.shape != (len(batch), len(DIGIT_LABELS))
+            or not np.isfinite(probabilities).all()
+        ):
             raise ModelRefused(
                 f"the model's output is not finite (N, 10): got {probabilities.shape}."
             )
@@ -115,7 +123,7 @@ def check_interface(session: Any) -> None:
 
 def check_metadata(metadata: Metadata) -> None:
     """Raise ModelRefused unless the artefact was made for our labels and our framing."""
-    if metadata.labels != LABELS:
+    if metadata.labels != DIGIT_LABELS:
         raise ModelRefused(f"the model's labels must be 0–9, got {metadata.labels!r}.")
     if metadata.imaging_version != IMAGING_VERSION:
         raise ModelRefused(
