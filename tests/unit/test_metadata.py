@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from inkdigits.artefact.metadata import FORMAT, from_props, to_props
+from inkdigits.artefact.metadata import ADDED_IN_2, FORMAT, from_props, to_props
 from inkdigits.errors import ModelRefused
 from inkdigits.models.metadata import digit_metadata
 
@@ -16,6 +16,9 @@ FULL = replace(
     data_sha256="ab" * 32,
     scores={"test_accuracy": 0.9787},
     package_version="0.1.0",
+    not_a_digit_threshold=0.9,
+    val_curve=[[0.99, 50, 0], [0.5, 90, 1], [0.0, 98, 4]],
+    val_n=100,
 )
 
 
@@ -32,6 +35,13 @@ def test_round_trip_is_exact() -> None:
         ({"inkdigits.temperature": "0"}, "temperature must be positive"),
         ({"inkdigits.temperature": "NaN"}, "temperature must be positive"),
         ({"inkdigits.reject_threshold": "1.5"}, "must be 0–1"),
+        ({"inkdigits.not_a_digit_threshold": "-1"}, "not_a_digit_threshold must be 0–1"),
+        ({"inkdigits.val_n": "97"}, "unsound row"),
+        ({"inkdigits.val_curve": "[[0.5, 9, 0], [0.6, 10, 0]]"}, "unsound row"),
+        ({"inkdigits.val_curve": "[[0.5, 9, 2], [0.4, 10, 1]]"}, "unsound row"),
+        ({"inkdigits.val_curve": "[[NaN, 9, 2]]"}, "unsound row"),
+        ({"inkdigits.val_curve": "[[0.5, 9]]"}, "cannot be read"),
+        ({"inkdigits.val_curve": "[7]"}, "cannot be read"),
         ({"inkdigits.labels": "[1]"}, "labels must be texts"),
         ({"inkdigits.labels": "{"}, "cannot be read"),
         ({"inkdigits.temperature": '"warm"'}, "cannot be read"),
@@ -51,3 +61,17 @@ def test_foreign_and_torn_metadata_are_refused() -> None:
         cut = {key: value for key, value in props.items() if key != name}
         with pytest.raises(ModelRefused, match=f"lacks {name.removeprefix('inkdigits.')}: is the"):
             from_props(cut)
+
+
+def test_artefacts_of_format_1_are_still_read() -> None:
+    old = {
+        key: value
+        for key, value in to_props(FULL).items()
+        if key.removeprefix("inkdigits.") not in ADDED_IN_2
+    } | {"inkdigits.format": "1"}
+    read = from_props(old)
+    assert (read.not_a_digit_threshold, read.val_curve, read.val_n) == (1.0, [], 0)
+    assert read.temperature == FULL.temperature
+    del old["inkdigits.temperature"]
+    with pytest.raises(ModelRefused, match="lacks temperature"):
+        from_props(old)

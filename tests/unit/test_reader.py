@@ -44,6 +44,18 @@ class FakeModel:
         return np.tile(row, (len(images), 1))
 
 
+class DoubtingModel(FakeModel):
+    """Also says how probably the image is no digit."""
+
+    def __init__(self, not_a_digit: float) -> None:
+        super().__init__()
+        self.metadata = metadata(not_a_digit_threshold=0.6)
+        self.not_a_digit = not_a_digit
+
+    def predict_with_rejection(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.predict_proba(images), np.full(len(images), self.not_a_digit, np.float32)
+
+
 def stroke() -> np.ndarray:
     page = np.full((100, 80), 220, np.uint8)
     page[20:80, 36:44] = 30
@@ -90,6 +102,29 @@ def test_doubt_is_rejected_and_still_carries_the_number() -> None:
     assert reading.numbers[0].text == "7"
 
 
+def test_what_is_no_digit_is_rejected_above_the_threshold() -> None:
+    assert Reader(DoubtingModel(0.5)).read(stroke()).text == "7"
+    reading = Reader(DoubtingModel(0.7)).read(stroke())
+    assert (reading.status, reading.reason) == ("rejected", "not_a_digit")
+    assert (reading.text, reading.numbers) == ("", ())
+
+
+def test_a_target_error_sets_the_threshold() -> None:
+    model = FakeModel(confidence=0.75)
+    model.metadata = metadata(val_curve=[[0.8, 900, 1], [0.7, 950, 5], [0.0, 990, 9]], val_n=1000)
+    strict, loose = Reader(model, target_error=0.003), Reader(model, target_error=0.006)
+    assert (strict.reject_threshold, strict.read(stroke()).reason) == (0.8, "unsure")
+    assert (loose.reject_threshold, loose.read(stroke()).status) == (0.7, "ok")
+    assert strict.selection is not None
+    assert strict.selection.coverage == 0.9
+    assert Reader(model).selection is None
+    assert Reader(model).reject_threshold == 0.5
+    with pytest.raises(UsageError, match="cannot be reached"):
+        Reader(model, target_error=0.0001)
+    with pytest.raises(UsageError, match="no val statistics"):
+        Reader(FakeModel(), target_error=0.01)
+
+
 def test_an_unusable_image_raises_or_becomes_a_row() -> None:
     reader = Reader(FakeModel())
     with pytest.raises(UnreadableImage, match="no such file"):
@@ -116,8 +151,12 @@ def test_a_missing_bundled_model_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def artefact(
-    output: int = 10, dtype: int = TensorProto.UINT8, props: dict[str, str] | None = None
+    output: int = 10,
+    dtype: int = TensorProto.UINT8,
+    props: dict[str, str] | None = None,
+    rejection: tuple[str, list[object]] | None = None,
 ) -> bytes:
+    """With `rejection`, the name and shape of a second output: the brightness of the image."""
     weights = np.zeros((784, output), np.float32)
     weights[14::28] = np.linspace(0, 1, output)
     nodes = [
@@ -127,10 +166,15 @@ def artefact(
         helper.make_node("Softmax", ["logits"], ["probabilities"]),
     ]
     images = helper.make_tensor_value_info("images", dtype, ["N", 28, 28])
-    outputs = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", output])
-    graph = helper.make_graph(
-        nodes, "g", [images], [outputs], [numpy_helper.from_array(weights, "weights")]
-    )
+    ends = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", output])]
+    constants = [numpy_helper.from_array(weights, "weights")]
+    if rejection:
+        name, shape = rejection
+        share = np.full((784, *shape[1:]), 1 / 784 / 255, np.float32)
+        constants.append(numpy_helper.from_array(share, "share"))
+        nodes.append(helper.make_node("MatMul", ["rows", "share"], [name]))
+        ends.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    graph = helper.make_graph(nodes, "g", [images], ends, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, to_props(metadata()) if props is None else props)
     return model.SerializeToString()
@@ -153,6 +197,54 @@ def test_the_engine_predicts_in_any_batch_size(model_file: Path) -> None:
     np.testing.assert_allclose(engine.predict_proba(images[1400:1401]), all_at_once[1400:1401])
     assert engine.predict_proba(images[:0]).shape == (0, 10)
     assert engine.metadata == metadata()
+
+
+@pytest.mark.parametrize("shape", [["N"], ["N", 1]])
+def test_a_second_output_tells_what_is_no_digit(shape: list[object]) -> None:
+    engine = Engine(artefact(rejection=("not_a_digit", shape)))
+    images = np.full((1030, 28, 28), 51, np.uint8)
+    images[3] = 0
+    probabilities, not_a_digit = engine.predict_with_rejection(images)
+    assert probabilities.shape == (1030, 10)
+    assert not_a_digit.shape == (1030,)
+    np.testing.assert_allclose(not_a_digit, np.where(np.arange(1030) == 3, 0, 0.2), atol=1e-4)
+    assert engine.predict_with_rejection(images[:0])[1].shape == (0,)
+    np.testing.assert_array_equal(engine.predict_proba(images), probabilities)
+
+
+def test_without_a_second_output_everything_may_be_a_digit() -> None:
+    images = np.full((3, 28, 28), 51, np.uint8)
+    assert Engine(artefact()).predict_with_rejection(images)[1].tolist() == [0, 0, 0]
+
+
+def memory_bomb() -> bytes:
+    """Twice as wide at every node: 784 · 2^24 numbers an image."""
+    model = onnx.ModelProto.FromString(artefact())
+    model.graph.node.remove(model.graph.node[2])
+    name = "rows"
+    for step in range(24):
+        twice = helper.make_node("Concat", [name, name], [f"twice{step}"], axis=1)
+        model.graph.node.insert(2 + step, twice)
+        name = f"twice{step}"
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([10]), "ten"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "zero"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axis"))
+    cut = helper.make_node("Slice", [name, "zero", "ten", "axis"], ["logits"])
+    model.graph.node.insert(26, cut)
+    return model.SerializeToString()
+
+
+def test_a_model_cannot_take_all_memory() -> None:
+    with pytest.raises(ModelRefused, match="fails when run") as caught:
+        Engine(memory_bomb()).predict_proba(np.zeros((1, 28, 28), np.uint8))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_whose_probabilities_are_none_is_refused() -> None:
+    model = onnx.ModelProto.FromString(artefact())
+    model.graph.node[3].op_type = "Relu"
+    with pytest.raises(ModelRefused, match="not probabilities"):
+        Engine(model.SerializeToString()).predict_proba(np.full((2, 28, 28), 255, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +273,8 @@ def broken_graph() -> bytes:
     [
         (artefact(output=7), "output must be"),
         (artefact(dtype=TensorProto.FLOAT), "input must be"),
+        (artefact(rejection=("other", ["N"])), "output must be"),
+        (artefact(rejection=("not_a_digit", ["N", 2])), "output must be"),
         (artefact(props={}), "not an inkdigits artefact"),
         (artefact(props=to_props(metadata(imaging_version=99))), "imaging version 99"),
         (artefact(props=to_props(metadata(labels=["a"] * 10))), "labels must be 0–9"),

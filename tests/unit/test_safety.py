@@ -134,6 +134,36 @@ def test_operators_that_no_digit_model_has_are_refused(name: str) -> None:
         check_onnx(made.SerializeToString())
 
 
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        helper.make_attribute("axis", 1025),
+        helper.make_attribute("axis", -(2**63)),
+        helper.make_attribute("pads", [1, 1, 2**31, 1]),
+    ],
+)
+def test_huge_attributes_are_refused(attribute: AttributeProto) -> None:
+    with pytest.raises(ModelRefused, match="the limit is 1024"):
+        check_onnx(with_attribute(attribute).SerializeToString())
+
+
+def test_attributes_of_plain_layers_pass() -> None:
+    for attribute in (
+        helper.make_attribute("axis", -1),
+        helper.make_attribute("group", 1024),
+        helper.make_attribute("pads", [2, 2, 2, 2]),
+    ):
+        check_onnx(with_attribute(attribute).SerializeToString())
+
+
+def test_a_packed_list_of_integers_is_looked_into() -> None:
+    packed = b"\x42\x06" + b"\x02" + varint(2**31)  # field 8 of an attribute, in one piece
+    node = b"\x2a" + varint(len(packed)) + packed
+    body = b"\x0a" + varint(len(node)) + node
+    with pytest.raises(ModelRefused, match=f"an attribute of {2**31}"):
+        check_onnx(b"\x3a" + varint(len(body)) + body)
+
+
 @pytest.mark.usefixtures("any_operator")
 @pytest.mark.parametrize("place", PLACES)
 def test_external_data_is_refused_wherever_it_hides(place: object) -> None:

@@ -13,9 +13,12 @@ from typing import Any
 
 from inkdigits.errors import ModelRefused
 
-FORMAT = 1
+FORMAT = 2
+ADDED_IN_2 = frozenset({"not_a_digit_threshold", "val_curve", "val_n"})
 INPUT_NAME = "images"
 OUTPUT_NAME = "probabilities"
+NOT_A_DIGIT_NAME = "not_a_digit"
+"""The second, optional output: float32 (N,), the probability 0–1 that an image is no digit."""
 DIGIT_LABELS = [str(digit) for digit in range(10)]
 PREFIX = "inkdigits."
 
@@ -27,7 +30,10 @@ class Metadata:
     `labels` name the outputs in order; `imaging_version` is the framing the model was made for;
     `temperature` was fitted on val and is already applied inside the graph; a reading whose
     confidence is below `reject_threshold` (0–1) is rejected as unsure; `recipe` is the resolved
-    TOML; `data_sha256` identifies the training data; `scores` maps names to figures.
+    TOML; `data_sha256` identifies the training data; `scores` maps names to figures. An image whose
+    probability of being no digit is above `not_a_digit_threshold` is rejected (1: none ever is).
+    `val_curve` is what `selective.risk_coverage` made of the `val_n` digits of val; empty and 0
+    where val was not measured.
     """
 
     labels: list[str]
@@ -40,6 +46,9 @@ class Metadata:
     data_sha256: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     package_version: str = ""
+    not_a_digit_threshold: float = 1.0
+    val_curve: list[list[float]] = field(default_factory=list)
+    val_n: int = 0
     format: int = FORMAT
 
 
@@ -69,6 +78,8 @@ def from_props(props: Mapping[str, str]) -> Metadata:
                 f"this artefact has format {values['format']}, this version reads up to {FORMAT}.",
                 "Upgrade inkdigits.",
             )
+        if int(values.get("format", FORMAT)) < 2:
+            names -= ADDED_IN_2
         missing = sorted(names - values.keys())
         if missing:
             # A file that was cut off between two entries is still valid ONNX.
@@ -87,6 +98,23 @@ def check(metadata: Metadata) -> Metadata:
         raise ValueError(f"temperature must be positive, got {metadata.temperature!r}")
     if not 0 <= metadata.reject_threshold <= 1:
         raise ValueError(f"reject_threshold must be 0–1, got {metadata.reject_threshold!r}")
+    if not 0 <= metadata.not_a_digit_threshold <= 1:
+        raise ValueError(
+            f"not_a_digit_threshold must be 0–1, got {metadata.not_a_digit_threshold!r}"
+        )
+    if metadata.val_curve:
+        check_curve(metadata.val_curve, metadata.val_n)
     if not all(isinstance(label, str) for label in metadata.labels):
         raise ValueError(f"labels must be texts, got {metadata.labels!r}")
     return metadata
+
+
+def check_curve(curve: list[list[float]], n: int) -> None:
+    """Raise ValueError unless each row accepts more than the last, of `n` in all, and errs less."""
+    above, before, errors = 1.0, 0.0, 0.0
+    for row in curve:
+        threshold, accepted, wrong = row
+        sound = 0 <= threshold <= above and before < accepted <= n and errors <= wrong <= accepted
+        if not sound:
+            raise ValueError(f"val_curve has an unsound row, {row!r}, of {n!r} examples")
+        above, before, errors = threshold, accepted, wrong

@@ -43,9 +43,16 @@ MESSAGES: dict[str, dict[int, str]] = {
 DOMAIN_FIELD = {"opset": 1, "node": 7, "function": 10}
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
 OPERATOR_FIELD = 4  # of a node
+INTEGER_FIELDS = (3, 8)  # of an attribute: one integer, a list of them
+MAX_INTEGER = 1024
+"""No attribute needs more: kernels, pads, strides, groups and axes are small, and a pool over a
+billion zeros takes all time."""
 # What `models/export.py` writes, and the plain matrix product that other exporters write for Gemm.
+# None of them loops; how much memory they take together, `Engine` bounds.
 OPERATORS = {
-    b"Add", b"Cast", b"Div", b"Flatten", b"Gemm", b"MatMul", b"Mul", b"Relu", b"Softmax",
+    b"Add", b"AveragePool", b"Cast", b"Clip", b"Concat", b"Conv", b"Div", b"Flatten", b"Gemm",
+    b"GlobalAveragePool", b"MatMul", b"MaxPool", b"Mul", b"Pad", b"Relu", b"Reshape", b"Sigmoid",
+    b"Slice", b"Softmax", b"Split", b"Squeeze", b"Sub", b"Transpose",
 }  # fmt: skip
 
 
@@ -121,6 +128,8 @@ def check_field(content: bytes, message: str, field: Field) -> None:
         domain = content[field.start : field.end]
         if field.wire is not Wire.LENGTH or domain not in STANDARD_DOMAINS:
             raise ModelRefused(f"the model uses operators of the domain {domain[:60]!r}.", HINT)
+    if message == "attribute" and field.number in INTEGER_FIELDS:
+        check_integers(content, field)
     if message != "tensor":
         return
     external = field.number == EXTERNAL_DATA or (
@@ -129,6 +138,18 @@ def check_field(content: bytes, message: str, field: Field) -> None:
     )
     if external:
         raise ModelRefused("the model keeps data outside its file.", HINT)
+
+
+def check_integers(content: bytes, field: Field) -> None:
+    """Refuse an attribute with an integer, or a list of them, beyond what any layer needs."""
+    position = field.start
+    while position < field.end:
+        value, position = read_varint(content, position, field.end, longest=10)
+        signed = (value + 2**63) % 2**64 - 2**63
+        if not -MAX_INTEGER <= signed <= MAX_INTEGER:
+            raise ModelRefused(
+                f"the model has an attribute of {signed}, the limit is {MAX_INTEGER}.", HINT
+            )
 
 
 def walk(content: bytes, start: int, end: int) -> Iterator[Field]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from inkdigits.artefact.metadata import (
     DIGIT_LABELS,
     INPUT_NAME,
+    NOT_A_DIGIT_NAME,
     OUTPUT_NAME,
     Metadata,
     from_props,
@@ -21,6 +23,10 @@ from inkdigits.errors import InvalidData, ModelRefused, UsageError
 from inkdigits.imaging import IMAGING_VERSION
 
 BATCH_SIZE = 1024
+MAX_MEMORY = 2 * 1024**3
+"""Bytes that all models of this process may take together: standard ONNX can ask for any amount."""
+End: TypeAlias = tuple[str, str, tuple[list[int], ...]]
+"""What an input or output must be: name, type, and the shapes that may follow the free axis N."""
 FATAL = 4  # our one-line error says what ONNX Runtime's log would say first
 
 
@@ -53,27 +59,48 @@ class Engine:
         `images` is uint8 (N, 28, 28), 0 = background, ink bright; N may be 0. Raises InvalidData on
         any other dtype or shape.
         """
+        return self.predict_with_rejection(images)[0]
+
+    def predict_with_rejection(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what `predict_proba` does, and float32 (N,): how probably each is no digit, 0–1.
+
+        The second is 0 for an artefact that cannot tell. Raises InvalidData like `predict_proba`.
+        """
         check_images(images)
         parts = [self._run(images[i : i + BATCH_SIZE]) for i in range(0, len(images), BATCH_SIZE)]
         if not parts:
-            return np.zeros((0, len(DIGIT_LABELS)), np.float32)
-        return np.concatenate(parts)
+            return np.zeros((0, len(DIGIT_LABELS)), np.float32), np.zeros(0, np.float32)
+        probabilities, not_a_digit = zip(*parts, strict=True)
+        return np.concatenate(probabilities), np.concatenate(not_a_digit)
 
-    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Predict one batch."""
         feed = {INPUT_NAME: np.ascontiguousarray(batch)}
         try:
-            probabilities = np.asarray(self._session.run([OUTPUT_NAME], feed)[0], np.float32)
+            outputs = self._session.run(None, feed)
         except Exception as error:
             raise ModelRefused(f"the model fails when run: {error}.") from error
-        if (
-            probabilities.shape != (len(batch), len(DIGIT_LABELS))
-            or not np.isfinite(probabilities).all()
-        ):
-            raise ModelRefused(
-                f"the model's output is not finite (N, 10): got {probabilities.shape}."
-            )
-        return probabilities
+        probabilities = checked(outputs[0], (len(batch), len(DIGIT_LABELS)))
+        if len(outputs) == 1:
+            return probabilities, np.zeros(len(batch), np.float32)
+        not_a_digit = checked(outputs[1], (len(batch),), (len(batch), 1))
+        return probabilities, not_a_digit.reshape(len(batch))
+
+
+def checked(output: Any, *shapes: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an output of the model; raises ModelRefused unless it is finite and of such a shape.
+
+    Probabilities lie within 0–1, give or take the rounding of float32.
+    """
+    values = np.asarray(output, np.float32)
+    if values.shape not in shapes or not np.all((values >= -1e-5) & (values <= 1 + 1e-5)):
+        wanted = " or ".join(str(shape) for shape in shapes)
+        raise ModelRefused(
+            f"the model's output is not probabilities of shape {wanted}: got {values.shape}."
+        )
+    return values
 
 
 def read_model(path: Path) -> bytes:
@@ -100,25 +127,54 @@ def open_session(content: bytes, threads: int) -> Any:
     # Spinning threads would burn a core between the images of a list.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    bound_memory()
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelRefused(f"ONNX Runtime refuses the model: {error}.") from error
 
 
+@cache
+def bound_memory() -> None:
+    """Bound, once in this process, what the sessions that use the shared allocator may take."""
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu",
+        onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+        0,
+        onnxruntime.OrtMemType.DEFAULT,
+    )
+    arena = onnxruntime.OrtArenaCfg(MAX_MEMORY, -1, -1, -1)  # -1: as usual
+    onnxruntime.create_and_register_allocator(place, arena)
+
+
 def check_interface(session: Any) -> None:
-    """Raise ModelRefused unless the graph maps uint8 (N, 28, 28) to float (N, 10) by our names."""
-    for kind, ends, name, dtype, shape in (
-        ("input", session.get_inputs(), INPUT_NAME, "tensor(uint8)", [28, 28]),
-        ("output", session.get_outputs(), OUTPUT_NAME, "tensor(float)", [10]),
-    ):
-        found = [(end.name, end.type, end.shape) for end in ends]
-        fits = len(found) == 1 and found[0][:2] == (name, dtype)
-        if not fits or found[0][2][1:] != shape or isinstance(found[0][2][0], int):
-            raise ModelRefused(
-                f"the model's {kind} must be {name} {dtype} {['N', *shape]}, got {found}.",
-                "Make one with `inkdigits export RUN -o FILE`.",
-            )
+    """Raise ModelRefused unless the graph maps uint8 (N, 28, 28) to what we read, by our names.
+
+    `probabilities` float (N, 10) comes first; `not_a_digit`, float (N,) or (N, 1), may follow.
+    """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    check_ends("input", inputs, [(INPUT_NAME, "tensor(uint8)", ([28, 28],))])
+    wanted: list[End] = [
+        (OUTPUT_NAME, "tensor(float)", ([10],)),
+        (NOT_A_DIGIT_NAME, "tensor(float)", ([], [1])),
+    ]
+    check_ends("output", outputs, wanted[: max(1, len(outputs))])
+
+
+def check_ends(kind: str, ends: list[Any], wanted: list[End]) -> None:
+    """Raise ModelRefused unless `ends` have these names, types and shapes behind a free axis N."""
+    found = [(end.name, end.type, end.shape) for end in ends]
+    fits = len(found) == len(wanted) and all(
+        got[:2] == want[:2] and got[2][1:] in want[2] and got[2] and not isinstance(got[2][0], int)
+        for got, want in zip(found, wanted, strict=True)
+    )
+    if not fits:
+        shown = ", ".join(f"{name} {dtype} {['N', *shapes[0]]}" for name, dtype, shapes in wanted)
+        raise ModelRefused(
+            f"the model's {kind} must be {shown}, got {found}.",
+            "Make one with `inkdigits export RUN -o FILE`.",
+        )
 
 
 def check_metadata(metadata: Metadata) -> None:

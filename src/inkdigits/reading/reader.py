@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.selective import Selection, choose
 from inkdigits.errors import InputError, ModelRefused
 from inkdigits.imaging.clean import CleanPage, clean
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Source, decode
 from inkdigits.imaging.frame import Frame, frame
-from inkdigits.reading.result import Digit, Number, Reading
+from inkdigits.reading.result import Digit, Number, Reading, Reason
 
 BUNDLED_MODEL = Path(__file__).parent / "assets" / "digit.onnx"
 
@@ -28,18 +29,29 @@ class Model(Protocol):
         """Return float32 (N, 10) for uint8 (N, 28, 28)."""
 
 
+@runtime_checkable
+class RejectingModel(Model, Protocol):
+    """A model that also tells what is no digit."""
+
+    def predict_with_rejection(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return float32 (N, 10), and float32 (N,): how probably each is no digit, 0–1."""
+
+
 @dataclass(frozen=True)
 class Stages:
     """Every stage of one reading, to be shown.
 
     `grey` is the decoded page; `page` its cleaning; `frame` and `probabilities`, float32 (10,), are
-    None when the page is blank.
+    None when the page is blank; `not_a_digit` is the probability 0–1 that the ink is no digit.
     """
 
     grey: Grey
     page: CleanPage
     frame: Frame | None
     probabilities: NDArray[np.float32] | None
+    not_a_digit: float
     reading: Reading
 
 
@@ -47,8 +59,11 @@ class Reader:
     """Reads one handwritten digit in an image.
 
     `model` is a path, the bytes of an artefact, a loaded model, or None for the bundled one;
-    `threads` is how many threads one prediction may use; `limits` bound each image. Raises
-    ModelRefused when the model cannot be used. Load it once; it is safe to share between threads.
+    `threads` is how many threads one prediction may use; `limits` bound each image. `target_error`
+    (0–1) sets `reject_threshold` so that, on val, no larger share of the accepted readings is
+    wrong; None takes the threshold that the model carries. Raises ModelRefused when the model
+    cannot be used, UsageError when its val statistics do not reach the target. Load it once; it is
+    safe to share between threads.
     """
 
     def __init__(
@@ -56,14 +71,26 @@ class Reader:
         model: str | Path | bytes | Model | None = None,
         threads: int = 1,
         limits: Limits = DEFAULT_LIMITS,
+        target_error: float | None = None,
     ) -> None:
         self._model = load_model(model, threads)
         self._limits = limits
+        self._selection = select(self.metadata, target_error)
 
     @property
     def metadata(self) -> Metadata:
         """What the model says about itself."""
         return self._model.metadata
+
+    @property
+    def selection(self) -> Selection | None:
+        """What was chosen for `target_error` and what it costs on val; None without a target."""
+        return self._selection
+
+    @property
+    def reject_threshold(self) -> float:
+        """The confidence 0–1 below which a reading is rejected as unsure."""
+        return self._selection.threshold if self._selection else self.metadata.reject_threshold
 
     def read(self, source: Source, name: str | None = None) -> Reading:
         """Read the digit in `source`: a path, bytes, a Pillow image or an array (see `decode`).
@@ -93,20 +120,46 @@ class Reader:
         framed = frame(page)
         name = name_of(source, name)
         if framed is None:
-            blank = Reading(name, "rejected", "", 0.0, (), reason="blank")
-            return Stages(grey, page, None, None, blank)
-        probabilities = self._model.predict_proba(framed.image[None])[0]
-        return Stages(grey, page, framed, probabilities, self._judge(name, framed, probabilities))
+            return Stages(grey, page, None, None, 0.0, rejected(name, "blank"))
+        images = framed.image[None]
+        probabilities, not_a_digit = predict_with_rejection(self._model, images)
+        reading = self._judge(name, framed, probabilities[0], float(not_a_digit[0]))
+        return Stages(grey, page, framed, probabilities[0], float(not_a_digit[0]), reading)
 
-    def _judge(self, name: str, framed: Frame, probabilities: NDArray[np.float32]) -> Reading:
-        """Return the reading of one digit, rejected as unsure below the model's threshold."""
+    def _judge(
+        self, name: str, framed: Frame, probabilities: NDArray[np.float32], not_a_digit: float
+    ) -> Reading:
+        """Return the reading of one digit, rejected when it is none or too doubtful."""
+        if not_a_digit > self.metadata.not_a_digit_threshold:
+            return rejected(name, "not_a_digit")
         digit = int(probabilities.argmax())
         confidence = float(probabilities[digit])
         found = Digit(digit, confidence, framed.box)
         number = Number(str(digit), confidence, framed.box, (found,))
-        if confidence < self.metadata.reject_threshold:
+        if confidence < self.reject_threshold:
             return Reading(name, "rejected", number.text, confidence, (number,), reason="unsure")
         return Reading(name, "ok", number.text, confidence, (number,))
+
+
+def rejected(name: str, reason: Reason) -> Reading:
+    """Return the reading of an image that holds no digit."""
+    return Reading(name, "rejected", "", 0.0, (), reason=reason)
+
+
+def select(metadata: Metadata, target_error: float | None) -> Selection | None:
+    """Return the choice for `target_error` on the model's val, None without one; UsageError."""
+    if target_error is None:
+        return None
+    return choose(metadata.val_curve, metadata.val_n, target_error)
+
+
+def predict_with_rejection(
+    model: Model, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the probabilities, and those of being no digit: 0 from a model that cannot tell."""
+    if isinstance(model, RejectingModel):
+        return model.predict_with_rejection(images)
+    return model.predict_proba(images), np.zeros(len(images), np.float32)
 
 
 def load_model(model: str | Path | bytes | Model | None, threads: int) -> Model:
