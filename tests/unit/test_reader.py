@@ -15,6 +15,7 @@ from PIL import Image
 from inkdigits.artefact.metadata import Metadata, to_props
 from inkdigits.cli import inspect as inspect_verb
 from inkdigits.cli import read as read_verb
+from inkdigits.cli.main import main
 from inkdigits.errors import InvalidData, ModelRefused, UnreadableImage, UsageError
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.reading import reader as reader_module
@@ -343,6 +344,22 @@ def test_read_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     assert read_verb.read(["-"], model_file, "digit", as_json=False) == 0
     assert capsys.readouterr().out.startswith("-: 9 ")
+
+
+def test_read_tells_what_a_target_error_costs(
+    images: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curve = [[0.8, 900, 1], [0.0, 1000, 30]]
+    path = tmp_path / "digit.onnx"
+    path.write_bytes(artefact(props=to_props(metadata(val_curve=curve, val_n=1000))))
+    assert main(["read", images[0], "--model", str(path), "--target-error", "0.002"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == err.count("\n") == 1
+    assert "below 0.8 is rejected" in err
+    assert "90.00 % (87.985 % – 91.709 %) of 1000, 0.111 % (0.020 % – 0.627 %) of them wrong" in err
+    for target, complaint in (("0", "between 0 and 1"), ("0.0001", "cannot be reached on val")):
+        assert main(["read", images[0], "--model", str(path), "--target-error", target]) == 2
+        assert complaint in capsys.readouterr().err
 
 
 def test_read_refuses_an_unknown_layout_and_no_images(model_file: Path) -> None:

@@ -166,11 +166,17 @@ def read(
     ] = "digit",
     model: ModelOption = None,
     as_json: JsonOption = False,
+    target_error: Annotated[
+        float | None,
+        typer.Option(
+            "--target-error", metavar="P", help="Reject so much that at most this share is wrong."
+        ),
+    ] = None,
 ) -> int:
     """Read the digit in each image."""
     from inkdigits.cli import read as verb
 
-    return verb.read(images, model, layout, as_json)
+    return verb.read(images, model, layout, as_json, target_error)
 
 
 @app.command("inspect")

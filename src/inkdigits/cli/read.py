@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from inkdigits.artefact.selective import Selection
 from inkdigits.errors import ExitCode, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Source
 from inkdigits.reading.reader import Reader
@@ -15,17 +16,26 @@ STANDARD_INPUT = "-"
 LAYOUTS = ("digit",)
 
 
-def read(images: list[str], model: Path | None, layout: str, as_json: bool) -> int:
+def read(
+    images: list[str],
+    model: Path | None,
+    layout: str,
+    as_json: bool,
+    target_error: float | None = None,
+) -> int:
     """Read each of `images` and write its reading to stdout; return the exit code.
 
     `-` is standard input. An unusable image gets its own row with status `error` and a line on
-    stderr, never stops the rest, and makes the exit code 3. Raises UsageError, ModelRefused.
+    stderr, never stops the rest, and makes the exit code 3. What `target_error` (0–1) costs on val
+    is told on stderr. Raises UsageError, ModelRefused.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
     if not images:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")
-    reader = Reader(model)
+    reader = Reader(model, target_error=target_error)
+    if reader.selection is not None:
+        sys.stderr.write(f"inkdigits: {explain(reader.selection)}\n")
     code = ExitCode.DONE
     for name in images:
         reading = reader.read_or_error(source_of(name), name)
@@ -33,6 +43,21 @@ def read(images: list[str], model: Path | None, layout: str, as_json: bool) -> i
         if reading.status == "error":
             code = ExitCode.INPUT
     return code
+
+
+def explain(selection: Selection) -> str:
+    """Return in one line which threshold was chosen and what it costs and brings on val."""
+    return (
+        f"confidence below {selection.threshold:.6g} is rejected as unsure: on val that reads "
+        f"{selection.coverage:.2%} ({in_percent(selection.coverage_interval)}) of {selection.n}, "
+        f"{selection.error:.3%} ({in_percent(selection.error_interval)}) of them wrong, "
+        f"for a target of {selection.target_error:.3%}; in brackets 95% intervals."
+    ).replace("%", " %")
+
+
+def in_percent(interval: tuple[float, float]) -> str:
+    """Return an interval of shares as a person reads it: `0.016% – 0.094%`."""
+    return " – ".join(f"{share:.3%}" for share in interval)
 
 
 def source_of(name: str) -> Source:
