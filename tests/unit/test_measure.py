@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import classification_report, confusion_matrix
 
+from inkdigits.artefact.selective import wilson_interval
 from inkdigits.errors import InvalidData, UsageError
-from inkdigits.evaluation.measure import (
-    evaluation_dict,
-    measure,
-    refuse_perfect,
-    text_report,
-    wilson_interval,
-)
+from inkdigits.evaluation.measure import evaluation_dict, measure, refuse_perfect, text_report
 
 
 def certain(predictions, confidence=0.91):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import sqrt
-from statistics import NormalDist
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.selective import wilson_interval
 from inkdigits.data.dataset import CLASSES
 from inkdigits.errors import InvalidData, UsageError
+from inkdigits.evaluation.label_errors import LabelErrors, score_label_errors
+from inkdigits.evaluation.selective import SelectivePoint, error_at, selective_points
 
 BINS = 15
 CLIP = 1e-7  # keras.backend.epsilon(): our losses agree with those that `fit` prints
@@ -62,7 +63,8 @@ class Measurement:
     """What one model did on one split; every share is in 0–1.
 
     `accuracy_interval` is the 95 % Wilson interval; `loss` the mean cross-entropy in nats;
-    `confusion_matrix` is 10×10, rows = true, columns = predicted; `per_digit` has the keys "0"–"9".
+    `confusion_matrix` is 10×10, rows = true, columns = predicted; `per_digit` has the keys "0"–"9";
+    `selective` has the error at each of five coverages; `label_errors` is None but on MNIST's test.
     """
 
     n: int
@@ -76,6 +78,8 @@ class Measurement:
     macro: Scores
     weighted: Scores
     confused_pairs: list[Pair]
+    selective: list[SelectivePoint]
+    label_errors: LabelErrors | None
 
     @property
     def wrong(self) -> int:
@@ -98,8 +102,8 @@ def measure(probabilities: NDArray[Any], labels: NDArray[Any]) -> Measurement:
     checked = _probabilities(probabilities)
     truth = _labels(labels, len(checked))
     predictions = checked.argmax(axis=1)
-    right = predictions == truth
-    reliability = _reliability(checked.max(axis=1), right)
+    right, confidence = predictions == truth, checked.max(axis=1)
+    reliability = _reliability(confidence, right)
     matrix = confusion_matrix(truth, predictions)
     per_digit, macro, weighted = _scores(truth, predictions)
     return Measurement(
@@ -114,19 +118,9 @@ def measure(probabilities: NDArray[Any], labels: NDArray[Any]) -> Measurement:
         macro=macro,
         weighted=weighted,
         confused_pairs=_confused_pairs(matrix),
+        selective=selective_points(confidence, right),
+        label_errors=score_label_errors(predictions, truth),
     )
-
-
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of an accuracy of `right` out of `n` ≥ 1, as two shares in 0–1.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
-    """
-    z = NormalDist().inv_cdf(0.975)
-    share = right / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def cross_entropy(probabilities: Floats, labels: Integers) -> float:
@@ -162,7 +156,8 @@ def evaluation_dict(splits: Mapping[str, Measurement]) -> dict[str, Any]:
     """Return the content of evaluation.json: the whole of test, and what train and val add.
 
     `splits` has "test" and, where they were measured, "train" and "val"; a bare model has test
-    only. `gap` is train accuracy − test accuracy. Raises UsageError for other split names.
+    only. `gap` is train accuracy − test accuracy; `label_errors` is there for MNIST's test split.
+    Raises UsageError for other split names.
     """
     if "test" not in splits or not splits.keys() <= {"train", "val", "test"}:
         raise UsageError(
@@ -173,8 +168,11 @@ def evaluation_dict(splits: Mapping[str, Measurement]) -> dict[str, Any]:
         content["gap"] = splits["train"].accuracy - splits["test"].accuracy
     details = splits["test"].to_dict()
     interval = details.pop("accuracy_interval")
+    if details["label_errors"] is None:
+        del details["label_errors"]
     rest = {key: value for key, value in details.items() if key not in ("accuracy", "loss")}
-    return content | {"test_accuracy_interval": interval} | rest
+    selective = {"selective_error_at_99": error_at(splits["test"].selective, 0.99)}
+    return content | {"test_accuracy_interval": interval} | selective | rest
 
 
 def text_report(measurement: Measurement) -> str:
