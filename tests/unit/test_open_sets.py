@@ -222,7 +222,7 @@ def test_fetched_once_then_read_from_the_cache(
 def test_bitmaps_become_smooth_framed_strokes() -> None:
     bitmap = np.zeros((16, 16), bool)
     for row in range(16):
-        bitmap[row, max(0, 14 - row) : 17 - row] = True
+        bitmap[row, 10 - row // 2 : 13 - row // 3] = True
     image = open_sets.frame_bitmap(bitmap)
     rows, columns = np.nonzero(image)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
