@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inkdigits.data.dataset import Examples
 from inkdigits.errors import CannotWrite
 from inkdigits.evaluation import plots
+from inkdigits.evaluation.corruptions import NAMES
+from inkdigits.evaluation.gallery import misread_images
 from inkdigits.evaluation.measure import evaluation_dict, measure
+from inkdigits.evaluation.paired import compare_models
 from inkdigits.evaluation.report import mean_confidence, write_report
+from inkdigits.evaluation.robustness import Robustness, robustness_dict
+from inkdigits.evaluation.robustness_plot import plot_robustness
 
 N = 60
 HISTORY = [
@@ -119,8 +125,8 @@ def test_report_is_self_contained(page):
 
 def test_every_picture_is_inlined_with_alt_text_and_size(page, figures):
     pictures = page.every("img")
-    assert len(pictures) == len(figures) == 6
-    assert len({picture["alt"] for picture in pictures}) == 6
+    assert len(pictures) == len(figures) == 7
+    assert len({picture["alt"] for picture in pictures}) == 7
     for picture in pictures:
         assert picture["src"].startswith("data:image/png;base64,iVBORw0KGgo")
         assert int(picture["width"]) > 300
@@ -187,10 +193,109 @@ def test_notice_when_the_score_does_not_compare(tmp_path, evaluation):
 
 
 def test_extra_plots_come_with_their_name_as_alt_text(tmp_path, evaluation, figures):
-    extra = {"robustness": plots.png_bytes(figures["digits"])}
+    extra = {"my own plot": plots.png_bytes(figures["digits"])}
     assert [p["alt"] for p in report(tmp_path, evaluation, plots=extra).every("img")] == [
-        "robustness"
+        "my own plot"
     ]
+
+
+def test_report_of_a_comparison_and_of_corrupted_digits(tmp_path, evaluation, split):
+    labels, probabilities = split[1], split[2]
+    paired = compare_models(probabilities.argmax(axis=1), labels, labels).to_dict()
+    own = Robustness("own.onnx", N, 0, 0.5, dict.fromkeys(NAMES, 0.25))
+    other = Robustness("other.onnx", N, 0, 0.4, dict.fromkeys(NAMES, 0.5))
+    more = {
+        "against": {"model": "other.onnx", "accuracy": 1.0, **paired},
+        "robustness": robustness_dict(own, other),
+    }
+    picture = plots.png_bytes(plot_robustness(own, other, split[0]))
+    page = report(tmp_path, evaluation | more, plots={"robustness": picture})
+    for words in (
+        "differs by −", "exact McNemar test", "the mean error is 25.00 %",
+        "beside 50.00 % of other.onnx", "0.50 times", "our own", "dotted line 25.00 % 50.00 %",
+    ):  # fmt: skip
+        assert words in page.text
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    assert {link["href"][1:] for link in page.every("a")} <= ids
+    alone = report(tmp_path, evaluation | {"robustness": robustness_dict(own, None)})
+    assert "the mean error is 25.00 % ." in alone.text
+
+
+def test_report_tells_what_declining_brings(page, evaluation):
+    share = evaluation["selective_error_at_99"]
+    assert f"{100 * share:.2f} % of its answers are wrong" in page.text
+    assert "99.5 %" in page.text
+
+
+def test_gallery_shows_the_pixels_most_confident_first(tmp_path, evaluation, split, figures):
+    images, labels, probabilities = split
+    gallery = misread_images(Examples(images, labels.astype(np.uint8)), probabilities)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    assert gallery.total == len(gallery.shown) == len(wrong)
+    confidences = [one.confidence for one in gallery.shown]
+    assert confidences == sorted(confidences, reverse=True)
+    first = gallery.shown[0]
+    pixels = np.asarray(Image.open(BytesIO(first.png)))
+    assert (pixels == 255 - images[first.place]).all()
+    mistakes = {"mistakes": plots.png_bytes(figures["mistakes"])}
+    page = report(tmp_path, evaluation, gallery=gallery, plots=mistakes)
+    digits = [image for image in page.every("img") if image.get("class") == "digit"]
+    assert len(page.every("img")) == len(digits) == len(wrong)
+    assert digits[0]["alt"] == (
+        f"test image {first.place}, labelled {first.label}, read {first.prediction}"
+    )
+    assert f"All {len(wrong)} mistakes" in page.text
+
+
+def test_gallery_stops_at_a_hundred_and_says_so(tmp_path, evaluation):
+    examples = Examples(np.zeros((130, 28, 28), np.uint8), np.zeros(130, np.uint8))
+    gallery = misread_images(examples, np.tile(np.eye(10, dtype=np.float32)[1], (130, 1)))
+    assert (len(gallery.shown), gallery.total) == (100, 130)
+    assert [one.place for one in gallery.shown] == list(range(100))
+    page = report(tmp_path, evaluation, gallery=gallery)
+    assert "The 100 most confident of 130 mistakes" in page.text
+
+
+def test_an_empty_gallery_is_said(tmp_path, evaluation):
+    examples = Examples(np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8))
+    gallery = misread_images(examples, np.eye(10, dtype=np.float32))
+    assert "No image was misread." in report(tmp_path, evaluation, gallery=gallery).text
+
+
+@pytest.mark.mnist
+def test_wrong_labels_are_marked_in_report_and_plot(tmp_path, mnist):
+    test = mnist.test
+    rows = np.full((len(test), 10), 0.01)
+    rows[np.arange(len(test)), test.labels] = 0.91
+    rows[[0, 947, 2654]] = 0
+    rows[[0, 947, 2654], [1, 9, 1]] = 1
+    evaluation = evaluation_dict({"test": measure(rows, test.labels)})
+    gallery = misread_images(test, rows)
+    assert [one.label_is_wrong for one in gallery.shown] == [False, True, True]
+    page = report(tmp_path, evaluation, gallery=gallery)
+    assert "wrong label (9)" in page.text
+    assert page.text.count("wrong label (") == 1
+    assert [item.get("class") for item in page.every("li")][-3:] == [None, "odd", "odd"]
+    assert "reads 2 of the 15 otherwise than they are labelled, 1 of them as most" in page.text
+    assert "Test images 947, 1621," in page.text
+    heads = texts(plots.plot_mistakes(test.images, test.labels, rows))
+    assert [text.split("\n")[0] for text in heads[:3]] == [
+        "test 0", "test 947, wrong label", "test 2654, wrong label",
+    ]  # fmt: skip
+
+
+def test_robustness_plot_has_a_row_for_each_corruption(split):
+    own = Robustness("runs/" + "x" * 80, N, 0, 0.0, dict.fromkeys(NAMES, 0.0004))
+    figure = plot_robustness(own, None, split[0])
+    strip, bars = figure.axes
+    names = [label.get_text() for label in strip.get_yticklabels()]
+    assert names == ["not corrupted", *(name.replace("_", " ") for name in NAMES)]
+    assert len(bars.patches) == 16
+    assert bars.texts[1].get_text() == " 0.04"
+    (legend,) = bars.get_legend().get_texts()
+    assert len(legend.get_text()) == 44
+    other = Robustness("other", N, 0, 0.1, dict.fromkeys(NAMES, 1.0))
+    assert len(plot_robustness(own, other, split[0][:2]).axes[1].patches) == 32
 
 
 def test_report_that_cannot_be_written_is_named(tmp_path, evaluation):
@@ -236,9 +341,12 @@ def test_mistakes_come_most_confident_first(split, figures):
     wrong = probabilities.argmax(axis=1) != labels
     shown = texts(figures["mistakes"])
     assert shown[-1] == f"The most confident mistakes: 25 of {wrong.sum()}"
-    confidences = [float(text.split("\n")[1].removesuffix(" %")) for text in shown[:-1]]
+    confidences = [float(text.split("\n")[-1].removesuffix(" %")) for text in shown[:-1]]
     expected = np.sort(probabilities[wrong].max(axis=1))[::-1][:25]
     assert confidences == pytest.approx(100 * expected, abs=0.051)
+    places = [int(text.split("\n")[0].removeprefix("test ")) for text in shown[:-1]]
+    assert len(set(places)) == 25
+    assert wrong[places].all()
 
 
 def test_no_mistake_is_said_honestly(split):

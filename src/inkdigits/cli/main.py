@@ -140,11 +140,18 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write a self-contained HTML report here.")
     ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also under 15 MNIST-C-style corruptions.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="MODEL", help="Compare with this run or model, paired."),
+    ] = None,
 ) -> None:
     """Measure a model on the test split."""
     from inkdigits.cli import evaluate as verb
 
-    verb.evaluate(target, data, as_json, report)
+    verb.evaluate(target, data, as_json, report, robustness, against)
 
 
 @app.command("export")

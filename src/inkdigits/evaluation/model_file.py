@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import ModelRefused
 
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 PREFERRED = ("model.onnx", "model.keras", "model.h5")
 KERAS_SUFFIXES = {".keras", ".h5"}
 
@@ -35,8 +36,8 @@ def find_model(target: Path, names: Sequence[str]) -> Path:
     )
 
 
-def predict_file(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the probabilities (N, 10) of the model in `path` for uint8 images (N, 28, 28).
+def load_predictor(path: Path) -> Predict:
+    """Return a function from uint8 images (N, 28, 28) to probabilities (N, 10), float32.
 
     `.keras` and `.h5` go through Keras; everything else is read as an artefact. Raises
     ModelRefused for a file that is broken, foreign or unsafe.
@@ -48,7 +49,15 @@ def predict_file(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         from inkdigits.models.predict import make_predictor
         from inkdigits.models.saved import load_model
 
-        return make_predictor(load_model(path))(images)
+        return make_predictor(load_model(path))
     from inkdigits.reading.engine import Engine
 
-    return Engine(path, threads=2).predict_proba(images)
+    return Engine(path, threads=2).predict_proba
+
+
+def predict_file(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities (N, 10) of the model in `path` for uint8 images (N, 28, 28).
+
+    Raises what `load_predictor` does.
+    """
+    return load_predictor(path)(images)

@@ -1,39 +1,43 @@
-"""The plots of the report and of `data explore`, each a Matplotlib figure of its own.
-
-Figures are made through Matplotlib's object interface: no pyplot, no window, no global state.
-A grid of digits is one tiled picture, because Matplotlib pays for each axes, not for each pixel.
-Colours are those of Okabe and Ito (2008), told apart with any common colour vision.
-"""
+"""The plots of the report and of `data explore`, each a Matplotlib figure of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from math import ceil, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from inkdigits.data.dataset import CLASSES
+from inkdigits.evaluation.drawing import (
+    BLUE,
+    DPI,
+    FAINT,
+    INK,
+    ORANGE,
+    SKY,
+    calm,
+    canvas,
+    caption,
+    note,
+    percent,
+    put_legend,
+    put_title,
+    tiles,
+)
+from inkdigits.evaluation.label_errors import wrong_labels
 from inkdigits.evaluation.measure import BINS, Bin, Measurement
+from inkdigits.evaluation.selective import risk_curve, selective_points
 from inkdigits.files import write_bytes
 
-BLUE, ORANGE, SKY = "#0072B2", "#D55E00", "#56B4E9"
-RIGHT, WRONG = "#00563F", "#C0241C"  # dark enough to read as small text; wrong is framed as well
-INK, FAINT, GRID = "#1F2933", "#616E7C", "#E4E7EB"
-DPI = 100
 COLUMNS = 5
 SHOWN = 25
-TILE = 28
-PAPER = 14  # least darkness of a tile, of 255: the frame of each digit stays visible
-
-Caption = tuple[str, str]  # text, colour
 
 
 def plot_report(
@@ -54,6 +58,7 @@ def plot_report(
         "predictions": plot_predictions(images, labels, probabilities),
         "mistakes": plot_mistakes(images, labels, probabilities),
         "reliability": plot_reliability(measurement.reliability, measurement.ece),
+        "coverage": plot_risk_coverage(labels, probabilities),
     }
     return figures | ({"curves": plot_curves(history)} if history else {})
 
@@ -65,7 +70,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]]) -> Figure:
     """
     import seaborn
 
-    figure, axes = _canvas(6.4, 5.9, left=0.1, right=0.98, bottom=0.1, top=0.92)
+    figure, axes = canvas(6.4, 5.9, left=0.1, right=0.98, bottom=0.1, top=0.92)
     counts = np.asarray(matrix)
     mistakes = counts * (1 - np.eye(CLASSES, dtype=int))
     seaborn.heatmap(
@@ -81,7 +86,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]]) -> Figure:
     )
     axes.set(xlabel="Predicted", ylabel="True")
     axes.tick_params(length=0, labelrotation=0)
-    _title(axes, "Confusion matrix: number of images")
+    put_title(axes, "Confusion matrix: number of images")
     return figure
 
 
@@ -101,10 +106,10 @@ def plot_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
         _mark_epoch(axes, best)
         axes.set(xlabel="Epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _calm(axes)
-        _legend(axes)
-        _title(axes, key.capitalize())
-    right.yaxis.set_major_formatter(_percent())
+        calm(axes)
+        put_legend(axes)
+        put_title(axes, key.capitalize())
+    right.yaxis.set_major_formatter(percent())
     return figure
 
 
@@ -124,14 +129,42 @@ def plot_mistakes(
 ) -> Figure:
     """Draw up to 25 misread images, the most confident mistake first; says so when there is none.
 
-    `images`: uint8 (N, 28, 28); `labels`: (N,); `probabilities`: (N, 10).
+    `images`: uint8 (N, 28, 28); `labels`: (N,); `probabilities`: (N, 10). Each shows its place in
+    the split, and whether its label is one of those that are known to be wrong.
     """
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     if not len(wrong):
-        return _note(f"No mistake among {len(labels):,} images.")
+        return note(f"No mistake among {len(labels):,} images.")
     order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:SHOWN]
+    known = wrong_labels(labels)
+    heads = [f"test {i}" + (", wrong label" if i in known else "") for i in wrong[order]]
     title = f"The most confident mistakes: {len(order)} of {len(wrong):,}"
-    return _predictions(images, labels, probabilities, wrong[order], title)
+    return _predictions(images, labels, probabilities, wrong[order], title, heads)
+
+
+def plot_risk_coverage(labels: NDArray[Any], probabilities: NDArray[Any]) -> Figure:
+    """Draw the error among the most confident readings against the share that is answered.
+
+    `labels`: (N,); `probabilities`: (N, 10). Dots mark the coverages of `selective_points`.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    figure, axes = canvas(5.6, 4.2, left=0.17, right=0.96, bottom=0.13, top=0.9)
+    curve = risk_curve(confidence, right)
+    axes.plot(curve.coverage, curve.risk, color=BLUE, linewidth=1.5)
+    points = selective_points(confidence, right)
+    axes.plot([p["coverage"] for p in points], [p["error"] for p in points], "o", color=ORANGE)
+    axes.set(xlabel="Share of the images that is answered", ylabel="Share of the answers wrong")
+    axes.set(
+        xticks=[0.8, 0.85, 0.9, 0.95, 1],
+        xlim=(0.8, 1.003),
+        ylim=(0, max(1.15 * float(curve.risk[-1]), 1e-4)),
+    )
+    axes.xaxis.set_major_formatter(percent())
+    axes.yaxis.set_major_formatter(percent())
+    calm(axes)
+    put_title(axes, "Error by coverage")
+    return figure
 
 
 def plot_reliability(reliability: Sequence[Bin], ece: float) -> Figure:
@@ -146,16 +179,16 @@ def plot_reliability(reliability: Sequence[Bin], ece: float) -> Figure:
     upper.plot([0, 1], [0, 1], "--", color=FAINT, linewidth=1, label="perfectly calibrated")
     _bars(upper, filled, [part["accuracy"] or 0.0 for part in filled], label="accuracy")
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy")
-    _legend(upper, loc="upper left")
+    put_legend(upper, loc="upper left")
     _bars(lower, filled, [float(part["count"]) for part in filled])
     lower.set(xlabel="Confidence", ylabel="Images", yscale="log")
     lower.set_ylim(bottom=0.5)
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     for axes in (upper, lower):
-        _calm(axes)
-    lower.xaxis.set_major_formatter(_percent())
-    upper.yaxis.set_major_formatter(_percent())
-    _title(upper, f"Accuracy by confidence: ECE {100 * ece:.2f} %")
+        calm(axes)
+    lower.xaxis.set_major_formatter(percent())
+    upper.yaxis.set_major_formatter(percent())
+    put_title(upper, f"Accuracy by confidence: ECE {100 * ece:.2f} %")
     figure.align_ylabels()
     return figure
 
@@ -166,7 +199,7 @@ def plot_digits(measurement: Measurement, reference: float | None = 0.97) -> Fig
     `reference`: an accuracy in 0–1 drawn as a line; 97 % is what every digit of the published
     early-stopping network passed. The axis starts where the bars can be told apart, and says so.
     """
-    figure, axes = _canvas(6.0, 4.6, left=0.145, right=0.98, bottom=0.12, top=0.9)
+    figure, axes = canvas(6.0, 4.6, left=0.145, right=0.98, bottom=0.12, top=0.9)
     shares = {digit: scores["accuracy"] for digit, scores in measurement.per_digit.items()}
     known = {int(digit): share for digit, share in shares.items() if share is not None}
     start = _axis_start(min([*known.values(), reference or 1.0]))
@@ -178,10 +211,10 @@ def plot_digits(measurement: Measurement, reference: float | None = 0.97) -> Fig
         axes.axhline(reference, color=ORANGE, linestyle="--", linewidth=1.2)
     axes.set(xlabel="Digit", ylabel="Accuracy", xticks=range(CLASSES), xlim=(-0.6, 9.6))
     axes.set_ylim(start, 1 + 0.1 * (1 - start))
-    axes.yaxis.set_major_formatter(_percent())
-    _calm(axes)
+    axes.yaxis.set_major_formatter(percent())
+    calm(axes)
     dashed = f"; dashed: {100 * reference:.4g} %" if reference is not None else ""
-    _title(axes, f"Accuracy of each digit (axis from {100 * start:.0f} %{dashed})")
+    put_title(axes, f"Accuracy of each digit (axis from {100 * start:.0f} %{dashed})")
     return figure
 
 
@@ -191,7 +224,7 @@ def plot_grid(images: NDArray[np.uint8], labels: NDArray[Any]) -> Figure:
     `images`: uint8 (N, 28, 28); `labels`: (N,).
     """
     captions = [(str(label), INK) for label in labels[:9]]
-    return _tiles(images[:9], captions, columns=3, inches=1.5, title="")
+    return tiles(images[:9], captions, columns=3, inches=1.5, title="")
 
 
 def plot_balance(splits: Mapping[str, NDArray[Any]]) -> Figure:
@@ -199,7 +232,7 @@ def plot_balance(splits: Mapping[str, NDArray[Any]]) -> Figure:
 
     `splits`: the labels, integer (N,), by name of split, in the order to draw; up to three.
     """
-    figure, axes = _canvas(7.2, 3.7, left=0.12, right=0.98, bottom=0.15, top=0.87)
+    figure, axes = canvas(7.2, 3.7, left=0.12, right=0.98, bottom=0.15, top=0.87)
     width = 0.8 / max(1, len(splits))
     for place, (name, labels) in enumerate(splits.items()):
         share = np.bincount(labels, minlength=CLASSES) / max(1, len(labels))
@@ -208,11 +241,11 @@ def plot_balance(splits: Mapping[str, NDArray[Any]]) -> Figure:
         axes.bar(middle, share, 0.92 * width, color=(BLUE, ORANGE, SKY)[place % 3], label=label)
     axes.axhline(1 / CLASSES, color=FAINT, linestyle="--", linewidth=1, label="equal shares")
     axes.set(xlabel="Digit", ylabel="Share of the split", xticks=range(CLASSES))
-    axes.yaxis.set_major_formatter(_percent(decimals=0))
+    axes.yaxis.set_major_formatter(percent(decimals=0))
     axes.set_ylim(top=1.35 * axes.get_ylim()[1])
-    _calm(axes)
-    _legend(axes, loc="upper center", ncols=2)
-    _title(axes, "Class balance")
+    calm(axes)
+    put_legend(axes, loc="upper center", ncols=2)
+    put_title(axes, "Class balance")
     return figure
 
 
@@ -226,37 +259,6 @@ def png_bytes(figure: Figure) -> bytes:
 def save_png(figure: Figure, path: Path) -> None:
     """Write `figure` to `path` as a PNG, whole or not at all; raises CannotWrite."""
     write_bytes(path, png_bytes(figure), durable=False)
-
-
-def _canvas(width: float, height: float, **margins: float) -> tuple[Figure, Axes]:
-    """Margins are set by hand: the layout engines draw every figure twice."""
-    figure = Figure(figsize=(width, height), dpi=DPI)
-    axes = figure.subplots()
-    figure.subplots_adjust(**margins)
-    return figure, axes
-
-
-def _percent(decimals: int | None = None) -> PercentFormatter:
-    return PercentFormatter(1.0, decimals, symbol=" %")
-
-
-def _calm(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=INK, labelsize=9)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set_color(INK)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-
-
-def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", color=INK, fontsize=11, pad=8)
-
-
-def _legend(axes: Axes, **place: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, labelcolor=INK, **place)
 
 
 def _curve(
@@ -300,51 +302,13 @@ def _predictions(
     probabilities: NDArray[Any],
     shown: NDArray[np.intp],
     title: str,
+    heads: Sequence[str] = (),
 ) -> Figure:
+    """`heads` has a line to stand above each caption, or nothing."""
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    captions = [_caption(int(labels[i]), int(predicted[i]), float(confidence[i])) for i in shown]
-    return _tiles(images[shown], captions, columns=COLUMNS, inches=1.55, title=title)
-
-
-def _caption(true: int, predicted: int, confidence: float) -> Caption:
-    read = f"true {true}, read {predicted}\n{100 * confidence:.1f} %"
-    return (read, RIGHT if true == predicted else WRONG)
-
-
-def _tiles(
-    images: NDArray[np.uint8], captions: Sequence[Caption], columns: int, inches: float, title: str
-) -> Figure:
-    """Lay the images out as one picture, each under its caption; cells are `inches` wide."""
-    lines = 1 + max((text.count("\n") for text, _ in captions), default=0)
-    above = 2 + 6 * lines
-    cell_width, cell_height = TILE + 8, above + TILE + 2
-    rows = max(1, ceil(len(images) / columns))
-    scale = inches / cell_width
-    top = 0.4 if title else 0.05
-    height = rows * cell_height * scale + top
-    figure, axes = _canvas(
-        columns * inches, height, left=0, right=1, bottom=0, top=1 - top / height
-    )
-    picture = np.zeros((rows * cell_height, columns * cell_width), np.uint8)
-    for place, (image, (text, colour)) in enumerate(zip(images, captions, strict=True)):
-        y, x = (place // columns) * cell_height + above, (place % columns) * cell_width + 4
-        picture[y : y + TILE, x : x + TILE] = np.maximum(image, PAPER)
-        middle = x + TILE / 2 - 0.5
-        axes.text(middle, y - 1.5, text, color=colour, ha="center", va="bottom", fontsize=11)
-        if colour == WRONG:
-            axes.add_patch(_frame(x, y))
-    axes.imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
-    if title:
-        figure.text(0.02, 1 - 0.22 / height, title, color=INK, fontsize=11, va="center")
-    return figure
-
-
-def _frame(x: int, y: int) -> Rectangle:
-    return Rectangle((x - 0.5, y - 0.5), TILE, TILE, fill=False, edgecolor=WRONG, linewidth=1.5)
-
-
-def _note(text: str) -> Figure:
-    figure = Figure(figsize=(7.75, 1.2), dpi=DPI)
-    figure.text(0.5, 0.5, text, ha="center", va="center", color=INK, fontsize=12)
-    return figure
+    captions = [caption(int(labels[i]), int(predicted[i]), float(confidence[i])) for i in shown]
+    if heads:
+        captions = [
+            (f"{h}\n{text}", colour) for h, (text, colour) in zip(heads, captions, strict=True)
+        ]
+    return tiles(images[shown], captions, columns=COLUMNS, inches=1.55, title=title)

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from inkdigits.evaluation.gallery import Gallery, Misread
 from inkdigits.evaluation.measure import Bin
 from inkdigits.files import write_text
 
@@ -25,10 +26,12 @@ ALT_TEXTS = {
     "predictions": "Grid of the first test images with true label, prediction and confidence",
     "mistakes": "Grid of the misread images in which the model was most confident",
     "reliability": "Accuracy by confidence in 15 bins, above a histogram of confidence",
+    "coverage": "Error among the most confident readings, by the share of images answered",
+    "robustness": "Digits under each corruption, beside bars of the error; the same in the table",
 }
 
 
-def write_report(  # noqa: PLR0913 (a report has nine parts, all but the path by keyword)
+def write_report(  # noqa: PLR0913 (a report has ten parts, all but the path by keyword)
     path: Path,
     *,
     title: str,
@@ -38,15 +41,19 @@ def write_report(  # noqa: PLR0913 (a report has nine parts, all but the path by
     history: Sequence[Mapping[str, Any]],
     plots: Mapping[str, Path | bytes],
     saved: Sequence[Mapping[str, Any]],
+    gallery: Gallery | None = None,
     notice: str = "",
 ) -> None:
     """Write report.html: what the model scores, where it errs, and how it was made.
 
-    `evaluation`: the content of evaluation.json (`evaluation_dict`); `history`: one row an epoch,
-    empty for a bare model; `plots`: PNGs, as files or bytes, by the names of `plot_report`, others
-    are shown at the end; `environment`: what to state, in order, a nested mapping on one line;
-    `saved`: rows with file, format, size_bytes, accuracy, max_difference and same. `notice` stands
-    at the top; without one, `environment["comparable"]` = False puts the usual words there.
+    `evaluation`: the content of evaluation.json (`evaluation_dict`), with `against` (a Paired as
+    dict, and `model`) and `robustness` (`robustness_dict`) where those were measured; `history`:
+    one row an epoch, empty for a bare model; `plots`: PNGs, as files or bytes, by the names of
+    `plot_report`, and "robustness"; others are shown at the end; `environment`: what to state, in
+    order, a nested mapping on one line; `saved`: rows with file, format, size_bytes, accuracy,
+    max_difference and same; `gallery`: the misread images, in place of the plot of mistakes.
+    `notice` stands at the top; without one, `environment["comparable"]` = False puts the usual
+    words there.
     The file is whole or not there at all; raises CannotWrite.
     """
     page = _template().render(
@@ -61,6 +68,9 @@ def write_report(  # noqa: PLR0913 (a report has nine parts, all but the path by
         figures={name: _figure(name, plot) for name, plot in plots.items()},
         known=ALT_TEXTS,
         saved=saved,
+        gallery=gallery,
+        against=evaluation.get("against"),
+        robustness=evaluation.get("robustness"),
         notice=notice or (NOT_COMPARABLE if environment.get("comparable") is False else ""),
     )
     write_text(path, page)
@@ -81,6 +91,7 @@ def _template() -> Template:
         "points": _points,
         "size": _size,
         "cell": _cell,
+        "digit": _digit_image,
         "label": _label,
     }
     source = resources.files("inkdigits.evaluation").joinpath("report.html.j2")
@@ -94,6 +105,13 @@ def _figure(name: str, plot: Path | bytes) -> Markup:
     tag = '<img alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
     alt = ALT_TEXTS.get(name, name)
     return Markup(tag).format(alt, width, height, b64encode(content).decode())
+
+
+def _digit_image(misread: Misread) -> Markup:
+    """Return the <img> of a misread image, enlarged without smoothing by the page's style."""
+    words = f"test image {misread.place}, labelled {misread.label}, read {misread.prediction}"
+    tag = '<img class="digit" alt="{}" width="112" height="112" src="data:image/png;base64,{}">'
+    return Markup(tag).format(words, b64encode(misread.png).decode())
 
 
 def _percent(share: float | None) -> str:
