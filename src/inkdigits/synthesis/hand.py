@@ -71,7 +71,7 @@ def new_hand(rng: np.random.Generator) -> Hand:
     return Hand(
         slant=float(rng.normal(0.1, 0.17)),
         aspect=float(np.exp(rng.normal(-0.05, 0.22))),
-        pen=float(np.clip(np.exp(rng.normal(2.15, 0.5)), 3, 28)),
+        pen=float(np.clip(np.exp(rng.normal(2.25, 0.5)), 3, 28)),
         pressure=float(rng.choice([0.0, 0.0, 0.2, 0.4])),
         jitter=float(rng.choice([0.15, 0.3, 0.45])),
         wobble=float(rng.choice([0.1, 0.25, 0.4])),

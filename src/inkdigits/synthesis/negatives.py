@@ -15,11 +15,10 @@ from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.marks import MARKS, pen_width
 from inkdigits.synthesis.pen import redraw_ink
 from inkdigits.synthesis.strokes import Ink, draw, smooth
-from inkdigits.synthesis.symbol_shapes import SYMBOLS
+from inkdigits.synthesis.symbol_shapes import WAYS
 from inkdigits.synthesis.wear import wear
 
 Maker = Callable[[Examples, np.random.Generator], Ink]
-NAMES = tuple(SYMBOLS)
 UPRIGHT = 0.8
 """Radians from the vertical within which a long thin piece could be a 1."""
 
@@ -37,7 +36,7 @@ def negative_inks(n: int, digits: Examples, rng: np.random.Generator) -> list[In
     inks = []
     for number in chosen:
         ink = MAKERS[number][0](digits, rng)
-        while not is_visible(ink):
+        while not is_visible(ink) or upright_bar(ink):
             ink = MAKERS[number][0](digits, rng)
         inks.append(ink)
     return inks
@@ -50,18 +49,13 @@ def is_visible(ink: Ink) -> bool:
 
 def symbol(_: Examples, rng: np.random.Generator) -> Ink:
     """Write one letter or sign by a hand of its own."""
-    ways = SYMBOLS[NAMES[int(rng.integers(len(NAMES)))]]
-    return new_hand(rng).write(ways[int(rng.integers(len(ways)))], rng)
+    return new_hand(rng).write(WAYS[int(rng.integers(len(WAYS)))], rng)
 
 
 def mark(_: Examples, rng: np.random.Generator) -> Ink:
-    """Make one mark that is no writing, and no upright bar or ring either."""
+    """Make one mark that is no writing."""
     shares = np.array([share for _, share in MARKS])
-    make = MARKS[int(rng.choice(len(MARKS), p=shares / shares.sum()))][0]
-    ink = make(rng)
-    while upright_bar(ink):
-        ink = make(rng)
-    return ink
+    return MARKS[int(rng.choice(len(MARKS), p=shares / shares.sum()))][0](rng)
 
 
 def some_digit(digits: Examples, rng: np.random.Generator) -> Ink:
@@ -121,13 +115,16 @@ def could_read(ink: Ink) -> bool:
 
 
 def upright_bar(ink: Ink) -> bool:
-    """Return whether the ink, taken as a whole, is one long thin bar that stands upright."""
-    y, x = np.nonzero(ink > 100)
+    """Return whether nearly all ink is one long thin bar that stands upright, as a 1 does."""
+    found = cv2.connectedComponentsWithStats((ink > 100).astype(np.uint8), connectivity=8)
+    areas = np.asarray(found[2])[1:, cv2.CC_STAT_AREA]
+    if len(areas) == 0 or areas.max() < 0.9 * areas.sum():
+        return False
+    y, x = np.nonzero(np.asarray(found[1]) == 1 + areas.argmax())
     if len(x) < 2:
         return False
     values, vectors = np.linalg.eigh(np.cov(np.stack([x, y]).astype(np.float64)) + np.eye(2) * 1e-6)
-    long_and_thin = values[1] > 5 * values[0]
-    return bool(long_and_thin and abs(vectors[1, 1]) > np.cos(UPRIGHT))
+    return bool(values[1] > 5 * values[0] and abs(vectors[1, 1]) > np.cos(UPRIGHT))
 
 
 def crossed_out(digits: Examples, rng: np.random.Generator) -> Ink:

@@ -18,7 +18,7 @@ CANVAS = 84
 """Side of the canvas that a digit is redrawn on."""
 DIGIT = 60
 """Pixels of a redrawn digit's longer side, between the centres of its strokes."""
-INK_FROM = 110
+INK_FROM = 90
 CHUNK = 256
 
 

@@ -22,6 +22,8 @@ STEPS = 7
 GLYPH_SIDE = 100
 """Pixels of a drawn glyph's longer side, between the centres of its strokes."""
 MARGIN = 4
+SOFT_EDGE = 1.5
+"""OpenCV's smoothed lines come out wider than asked by so many pixels."""
 SUBPIXEL_BITS = 4
 
 # The Catmull-Rom basis (E. Catmull, R. Rom, "A class of local interpolating splines", 1974).
@@ -107,6 +109,6 @@ def draw_curve(ink: Ink, pixels: Points, width: float, pressure: float) -> None:
     bounds = np.linspace(0, len(pixels) - 1, parts + 1).astype(int)
     for number, (first, last) in enumerate(pairwise(bounds)):
         swell = pressure * np.cos(2 * np.pi * number / max(parts, 1))
-        thickness = max(1, round(width * (1 - swell)))
+        thickness = max(1, round(width * (1 - swell) - SOFT_EDGE))
         part = [fixed[first : last + 1]]
         cv2.polylines(ink, part, False, 255, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
