@@ -20,7 +20,7 @@ from inkdigits.synthesis.wear import wear
 
 Images = NDArray[np.uint8]
 
-ON_PAPER = 0.25
+ON_PAPER = 0.2
 """The share of glyphs that go over a page and the real cleaning; the others are framed at once."""
 REDRAWN = 0.5
 """The share of digits that are real ones redrawn; the others are written by hands made up."""

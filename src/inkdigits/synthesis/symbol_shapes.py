@@ -1,8 +1,8 @@
 """The shapes of letters and signs that are not digits, in the notation of `strokes`.
 
 Left out is what a person, shown the 28×28 image alone, could fairly call a digit: l I | / ( ) and
-the comma (1), O o Q and theta (0), Z z (2), S s (5), b G and sigma (6), q g (9), and a y with a
-round bowl (4). A B has a straight spine and corners, a y a pointed fork.
+the comma (1), O o Q and theta (0), Z z (2), S s (5), b G and sigma (6), q g (9), a y with a
+round bowl (4), and a tall Λ (1). A B has a straight spine and corners, a y a pointed fork.
 """
 
 from __future__ import annotations
@@ -152,7 +152,6 @@ GREEK = {
     ),
     "Gamma": ("0,14 0,0! 8,0",),
     "Delta": ("5,0 0,11! 10,11! 5,0",),
-    "Lambda": ("0,14 5,0! 10,14",),
     "Pi": ("0,0 11,0; 2,0 2,13; 9,0 9,13",),
     "Sigma": ("9,1 9,0! 0,0! 5.4,6.6! 0,13.4! 9.4,13.4! 9.4,12",),
     "Psi": ("0,0 0.6,6 5,8.6 9.4,6 10,0; 5,0 5,14; 3,14 7,14",),
