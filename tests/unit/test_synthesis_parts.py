@@ -107,6 +107,15 @@ def test_redrawn_digits_keep_their_way_with_many_pens() -> None:
     assert pen.redraw(redrawn[:0], rng()).shape == (0, 28, 28)
 
 
+def test_loop_filled_with_ink_is_not_lost() -> None:
+    nine = np.zeros((28, 28), np.uint8)
+    cv2.circle(nine, (14, 9), 4, 255, -1)
+    cv2.line(nine, (17, 9), (15, 23), 255, 2)
+    for image in pen.redraw(np.repeat(nine[None], 10, axis=0), rng()):
+        across = (image > 128).sum(axis=1)
+        assert across[4:14].max() >= 2 * np.median(across[16:22])
+
+
 @pytest.mark.parametrize("make", [make for make, _ in MARKS], ids=lambda make: make.__name__)
 def test_marks_are_ink(make) -> None:
     for seed in range(20):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_uint8
+from inkdigits.imaging.clean import as_float32, as_uint8
 from inkdigits.synthesis.framing import frame_ink
 from inkdigits.synthesis.strokes import Ink
 
@@ -19,6 +19,8 @@ CANVAS = 84
 DIGIT = 60
 """Pixels of a redrawn digit's longer side, between the centres of its strokes."""
 INK_FROM = 90
+BLOT, BLOT_SHARE = 1.6, 0.015
+"""Ink further from the skeleton than 1.6 half stroke widths, and how much makes a blot."""
 CHUNK = 256
 
 
@@ -33,9 +35,12 @@ def redraw_ink(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
     inks = np.zeros((len(images), CANVAS, CANVAS), np.uint8)
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
-        moved = np.stack([move(image, rng) > INK_FROM for image in chunk])
-        for number, skeleton in enumerate(thin(moved), start):
-            inks[number] = draw_skeleton(skeleton, rng)
+        moved = np.stack([move(image, rng) for image in chunk])
+        for number, skeleton in enumerate(thin(moved > INK_FROM)):
+            away = distance(skeleton)
+            drawn = draw_way(away, rng)
+            told = tells_all(away, skeleton, moved[number] > INK_FROM)
+            inks[start + number] = drawn if told else moved[number]
     return inks
 
 
@@ -63,16 +68,30 @@ def move(image: NDArray[np.uint8], rng: np.random.Generator) -> Ink:
     )
 
 
-def draw_skeleton(skeleton: NDArray[np.bool_], rng: np.random.Generator) -> Ink:
-    """Draw the way `skeleton` (h, w) with a pen of random width and softness."""
+def distance(skeleton: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the distance in pixels of every pixel to `skeleton` (h, w), far where it is empty."""
+    if not skeleton.any():
+        return np.full(skeleton.shape, np.float32(CANVAS))
+    return as_float32(cv2.distanceTransform((~skeleton).astype(np.uint8), cv2.DIST_L2, 5))
+
+
+def draw_way(away: NDArray[np.float32], rng: np.random.Generator) -> Ink:
+    """Draw the way whose distances are `away` (h, w) with a pen of random width and softness."""
     width = float(np.clip(np.exp(rng.normal(1.75, 0.45)), 2.2, 17))
     edge = float(rng.choice([1.0, 1.0, 2.0, min(4.0, width)]))
-    if not skeleton.any():
-        return np.zeros(skeleton.shape, np.uint8)
-    away = cv2.distanceTransform((~skeleton).astype(np.uint8), cv2.DIST_L2, 5)
-    away = cv2.GaussianBlur(away, (0, 0), 0.8)
-    ink = np.clip((width / 2 - away) / edge + 0.5, 0, 1)
-    return as_uint8(np.rint(255 * ink))
+    smooth = as_float32(cv2.GaussianBlur(away, (0, 0), 0.8))
+    return as_uint8(np.rint(255 * np.clip((width / 2 - smooth) / edge + 0.5, 0, 1)))
+
+
+def tells_all(
+    away: NDArray[np.float32], skeleton: NDArray[np.bool_], mask: NDArray[np.bool_]
+) -> bool:
+    """Return whether the skeleton holds all of the digit: a loop filled with ink leaves no trace.
+
+    Where the stroke is of one width, no ink lies much further from the skeleton than half of it.
+    """
+    half = mask.sum() / max(1, 2 * skeleton.sum())
+    return float((away[mask] > BLOT * half).mean() if mask.any() else 1) < BLOT_SHARE
 
 
 def thin(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
