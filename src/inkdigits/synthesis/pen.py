@@ -19,7 +19,7 @@ CANVAS = 84
 DIGIT = 60
 """Pixels of a redrawn digit's longer side, between the centres of its strokes."""
 INK_FROM = 90
-BLOT, BLOT_SHARE = 1.6, 0.015
+BLOT, BLOT_SHARE = 1.6, 0.025
 """Ink further from the skeleton than 1.6 half stroke widths, and how much makes a blot."""
 CHUNK = 256
 
@@ -90,8 +90,11 @@ def tells_all(
 
     Where the stroke is of one width, no ink lies much further from the skeleton than half of it.
     """
-    half = mask.sum() / max(1, 2 * skeleton.sum())
-    return float((away[mask] > BLOT * half).mean() if mask.any() else 1) < BLOT_SHARE
+    if not skeleton.any():
+        return False
+    inside = as_float32(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5))
+    half = float(np.median(inside[skeleton]))
+    return float((away[mask] > BLOT * half).mean()) < BLOT_SHARE
 
 
 def thin(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
