@@ -103,10 +103,37 @@ def test_frames_and_lines_along_the_border_go(inverse: bool) -> None:
     assert found.mask[40, 100]
 
 
-def test_a_digit_that_touches_the_border_stays() -> None:
-    page = np.full((60, 60), 220, np.uint8)
-    page[:, 0:5] = 30
-    assert clean(page).mask[:, 0:5].all()
+def test_a_1_cut_out_tightly_stays_and_the_edge_of_a_sheet_goes() -> None:
+    tight = np.full((60, 20), 220, np.uint8)
+    tight[:, 7:12] = 30
+    assert clean(tight).mask[:, 7:12].all()
+    edge = np.full((60, 60), 220, np.uint8)
+    edge[:, 0:5] = 30
+    assert clean(edge).blank
+
+
+@pytest.mark.parametrize("side", [120, 400])
+def test_a_sharp_shadow_across_an_empty_page_is_no_ink(side: int) -> None:
+    for darkness in (0.5, 0.65, 0.8):
+        y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+        assert clean((215 * np.where(x + 0.3 * y < -0.3, darkness, 1.0)).astype(np.uint8)).blank
+
+
+def test_round_spots_are_no_ink_and_a_small_digit_is() -> None:
+    page = np.full((400, 400), 215, np.uint8)
+    cv2.circle(page, (100, 300), 6, 60, -1)
+    cv2.circle(page, (300, 80), 5, 60, -1)
+    assert clean(page).blank
+    page[200:216, 200:203] = 40
+    assert clean(page).mask[202:214, 201].all()
+
+
+def test_a_fragment_far_from_the_digit_goes() -> None:
+    page = digit(200)
+    page[190:197, 2:12] = 40
+    mask = clean(page).mask
+    assert not mask[185:].any()
+    assert mask[40, 100]
 
 
 def test_stages_have_their_ranges() -> None:

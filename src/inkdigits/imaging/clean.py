@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.imaging.rules import find_rules
+
 Grey = NDArray[np.uint8]
 Strength = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -25,12 +27,20 @@ STROKE_SHARE = 0.3
 """No stroke is wider than this share of the page's longer side."""
 MIN_CONTRAST = 0.06
 """Ink fainter than this share of the ground's brightness does not count as ink."""
+FAINT = 0.04
+"""A printed line may be this faint."""
 MAX_NOISE = 0.05
 """Paper is never noisier; where it seems to be, the ground is misjudged around very bold ink."""
-MIN_SIZE = 0.02
+MIN_SIZE = 0.015
 """A mark smaller than this share of the page's longer side is a speck, never a digit."""
-
-
+MAX_SPOT = 0.05
+"""A round, filled mark smaller than this share of the page's longer side is a spot."""
+MIN_SHARE = 0.2
+"""A digit has at least this share of all that was taken for ink; less is a stain among many."""
+STEP = 0.4
+"""A stroke is filled by more than this share of its contrast when the ground is closed over it."""
+NEAR = 0.5
+"""Parts of a digit lie within this share of its size of each other."""
 BORDER_BAND = 0.1
 """Lines and shadows along the border lie within this share of the page's side."""
 
@@ -72,8 +82,9 @@ def clean(page: Grey) -> CleanPage:
     polarity = find_polarity(grey)
     dark_on_light = grey if polarity is Polarity.DARK_ON_LIGHT else 255 - grey
     depth = ink_depth(dark_on_light)
-    mask, strength = find_ink(depth)
-    mask = keep_digit(mask, strength)
+    rules = find_rules(faint_ink(depth), depth)
+    mask, strength = find_ink(np.where(rules, np.minimum(depth, 0), depth))
+    mask = keep_digit(mask, strength, rules, contrast_of(dark_on_light, depth))
     return CleanPage(
         grey=grey,
         scale=scale,
@@ -178,7 +189,7 @@ def closed_ground(values: NDArray[np.float32], degree: int) -> NDArray[np.float3
 
 def find_ink(depth: Strength) -> tuple[Mask, Strength]:
     """Return the mask of what is ink by depth alone, and the ink's strength, float32 0–1."""
-    smooth = as_float32(cv2.GaussianBlur(depth, (0, 0), min(max(0.4, max(depth.shape) / 70), 1.0)))
+    smooth = smoothed(depth)
     centre, noise = ground_level(smooth)
     floor = max(MIN_CONTRAST, centre + 6 * noise)
     candidates = smooth[smooth > floor]
@@ -188,6 +199,20 @@ def find_ink(depth: Strength) -> tuple[Mask, Strength]:
     strength = np.clip((depth - centre) / (full - centre), 0, 1).astype(np.float32)
     high, low = max(floor, 0.5 * full), max(floor, 0.25 * full)
     return hysteresis(smooth, low, high), strength
+
+
+def faint_ink(depth: Strength) -> Mask:
+    """Return all that may be ink, the faintest lines included, and some noise."""
+    smooth = smoothed(depth)
+    centre, noise = ground_level(smooth)
+    core = cv2.dilate(smooth, np.ones((5, 5), np.uint8))
+    return np.asarray((smooth > max(FAINT, centre + 4 * noise)) & (smooth > 0.5 * core))
+
+
+def smoothed(depth: Strength) -> Strength:
+    """Return `depth` without the noise of single pixels."""
+    sigma = min(max(0.4, max(depth.shape) / 70), 1.0)
+    return as_float32(cv2.GaussianBlur(depth, (0, 0), sigma))
 
 
 def ground_level(smooth: Strength) -> tuple[float, float]:
@@ -210,20 +235,118 @@ def hysteresis(values: Strength, low: float, high: float) -> Mask:
     return np.asarray(strong[labels])
 
 
-def keep_digit(mask: Mask, strength: Strength) -> Mask:
-    """Return `mask` without specks and without lines and shadows that lie along the border.
+def contrast_of(grey: Grey, depth: Strength) -> tuple[Grey, Strength]:
+    """Return the dark-on-light page, and how far it lies below its ground in its own units."""
+    return grey, as_float32(grey * depth / np.maximum(1 - depth, 0.02))
 
-    A stray mark that is the only ink is kept: it may be a digit that runs along the border.
+
+def keep_digit(mask: Mask, strength: Strength, rules: Mask, page: tuple[Grey, Strength]) -> Mask:
+    """Return `mask` without specks, without marks along the border, and without what is far off.
+
+    The digit is the part of most ink, and what lies near it: strokes break, bars are detached.
+    A part beyond a printed line belongs to a neighbour.
     """
     found = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
     mass = np.bincount(labels.ravel(), weights=strength.ravel()).astype(np.float64)
     mass[0] = 0
     mass[stray_marks(labels, stats, mass)] = 0
-    main = stats[mass.argmax()]
-    if max(main[2:4]) < max(3.0, MIN_SIZE * max(mask.shape)):
+    main = main_part(labels, stats, mass, page)
+    if main == 0:
         return np.zeros_like(mask)
-    return np.asarray((mass > 0.03 * mass.max())[labels])
+    mass[beyond_rules(stats, main, rules) & at_border(stats, mask.shape)] = 0
+    near = gaps_to(stats, main) <= NEAR * max(stats[main, 2:4])
+    return np.asarray(((mass > 0.03 * mass[main]) & (near | (mass > 0.5 * mass[main])))[labels])
+
+
+def main_part(
+    labels: NDArray[np.int32],
+    stats: NDArray[np.int32],
+    mass: NDArray[np.float64],
+    page: tuple[Grey, Strength],
+) -> int:
+    """Return the component of most ink that may be a digit, 0 when none may."""
+    specks = np.array([is_speck(stat, labels.shape) for stat in stats])
+    likely = np.where(specks, 0, mass)
+    for _ in range(3):
+        main = int(likely.argmax())
+        if likely[main] < MIN_SHARE * likely.sum() or likely[main] == 0:
+            return 0
+        if not is_step(labels, stats[main], main, page):
+            return main
+        mass[main] = likely[main] = 0
+    return 0
+
+
+def is_step(
+    labels: NDArray[np.int32], stat: NDArray[np.int32], label: int, page: tuple[Grey, Strength]
+) -> bool:
+    """Tell whether a part is no stroke but one side of a step in the light, as at a shadow's edge.
+
+    A closing wider than the part fills a stroke, which has ground on both sides; not a step.
+    """
+    left, top, width, height = (int(value) for value in stat[:4])
+    own = labels[top : top + height, left : left + width] == label
+    padded = np.pad(own.astype(np.uint8), 1)
+    thickness = 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max())
+    margin = round(2 * thickness) + 4
+    rows = slice(max(0, top - margin), top + height + margin)
+    columns = slice(max(0, left - margin), left + width + margin)
+    scale = min(1.0, 6 / thickness)
+    grey, contrast, inside = (
+        cv2.resize(
+            as_float32(part[rows, columns]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+        )
+        for part in (*page, labels == label)
+    )
+    side = round(1.6 * thickness * scale) + 3
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    filled = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel) - grey
+    return float((filled * inside).sum()) < STEP * float((contrast * inside).sum())
+
+
+def is_speck(stat: NDArray[np.int32], shape: tuple[int, ...]) -> bool:
+    """Tell whether a part is too small for a digit, or small and as round as a spot."""
+    _, _, width, height, area = (int(value) for value in stat)
+    longer = max(width, height)
+    if longer < max(3.0, MIN_SIZE * max(shape)):
+        return True
+    blob = area > 0.6 * width * height and min(width, height) > 0.6 * longer
+    return blob and longer < MAX_SPOT * max(shape)
+
+
+def gaps_to(stats: NDArray[np.int32], main: int) -> NDArray[np.int32]:
+    """Return, for each component, how far its box is from that of `main`, 0 where they overlap."""
+    left, top, width, height = stats[:, :4].T
+    across = np.maximum(left[main] - left - width, left - left[main] - width[main])
+    down = np.maximum(top[main] - top - height, top - top[main] - height[main])
+    return np.asarray(np.maximum(np.maximum(across, down), 0))
+
+
+def at_border(stats: NDArray[np.int32], shape: tuple[int, ...]) -> Mask:
+    """Return, for each component, whether it touches the border of the page."""
+    left, top, width, height = stats[:, :4].T
+    ends = (left + width == shape[1]) | (top + height == shape[0])
+    return np.asarray((left == 0) | (top == 0) | ends)
+
+
+def beyond_rules(stats: NDArray[np.int32], main: int, rules: Mask) -> Mask:
+    """Return, for each component, whether a printed line lies between it and `main`."""
+    beyond = np.zeros(len(stats), bool)
+    left, top, width, height = (int(value) for value in stats[main, :4])
+    rows = rules[:, left : left + width].mean(axis=1) > 0.5
+    columns = rules[top : top + height].mean(axis=0) > 0.5
+    for start, size, middle, lines in (
+        (stats[:, 1], stats[:, 3], top + height / 2, rows),
+        (stats[:, 0], stats[:, 2], left + width / 2, columns),
+    ):
+        passed = np.concatenate([[0], np.cumsum(lines)])
+        low = np.minimum(start + size, int(middle)).clip(0, len(lines))
+        high = np.maximum(start, int(middle)).clip(0, len(lines))
+        beyond |= (start + size < middle) & (passed[int(middle)] > passed[low])
+        beyond |= (start > middle) & (passed[high] > passed[int(middle)])
+    beyond[main] = False
+    return beyond
 
 
 def stray_marks(
@@ -238,16 +361,25 @@ def stray_marks(
     inside = inner(labels, BORDER_BAND)
     within = np.bincount(inside.ravel(), minlength=len(stats)) / stats[:, cv2.CC_STAT_AREA]
     left, top, width, height = stats[:, :4].T
-    touching = (left == 0) | (top == 0) | (left + width == columns) | (top + height == rows)
+    touching = at_border(stats, labels.shape)
     across = (left == 0) & (left + width == columns) & (height < BORDER_BAND * rows)
     along = (top == 0) & (top + height == rows) & (width < BORDER_BAND * columns)
     hugging = touching & (within < 0.2) | across | along
     hugging[0] = False
     main = int(np.where(hugging, 0, mass).argmax())
     if main == 0:
-        return np.zeros(len(stats), bool)
+        return lone_marks(hugging, along, stats)
     long = (width > 0.5 * columns) | (height > 0.5 * rows)
     return np.asarray(hugging & (long | ~touching[main]))
+
+
+def lone_marks(hugging: Mask, along: Mask, stats: NDArray[np.int32]) -> Mask:
+    """Return which marks along the border are stray where there is no other ink.
+
+    A single upright from top to bottom stays: it may be a 1, cut out tightly.
+    """
+    upright = along & (stats[:, 0] > 0) & (stats[:, 3] > 3 * stats[:, 2])
+    return np.asarray(hugging & ~upright) if upright.sum() == 1 else hugging
 
 
 def soft_edge(mask: Mask) -> Mask:

@@ -110,7 +110,8 @@ def bars_panel(stages: Stages) -> Panel:
         end = left + max(1, room * probability)
         draw.rectangle((left, middle - 9, end, middle + 9), fill=colour)
         draw.text((PANEL - 10, middle), f"{probability:.1%}", text, font(16), anchor="rm")
-    return "6  probabilities", f"most likely: {winner}", panel
+    caption = f"most likely: {winner}; no digit: {stages.not_a_digit:.1%}"
+    return "6  probabilities", caption, panel
 
 
 def note(text: str) -> Image.Image:
