@@ -68,7 +68,7 @@ def is_whole(folder: Path, recipe: str, seed: int) -> bool:
     if not (folder / "report.html").is_file():
         return False
     expected = load_recipe(recipe).override(['data.source="mnist"']).with_seed(seed)
-    return (folder / "recipe.toml").read_text(encoding="utf-8") == expected.to_toml()
+    return load_recipe(str(folder / "recipe.toml")) == expected
 
 
 def read_result(folder: Path, seed: int) -> SeedResult:

@@ -97,7 +97,7 @@ def rewrite_config(path: Path, change: dict[str, object]) -> None:
         ({"class_name": "TFSMLayer"}, "TFSMLayer"),
         ({"config": {"activation": {"class_name": "GaussianNoise"}}}, "has an activation"),
         ({"config": {"activation": "gelu"}}, "has an activation 'gelu'"),
-        ({"config": {"units": 10**12}}, "1000000000000 units"),
+        ({"config": {"units": 10**12}}, "units 1000000000000"),
         ({"config": {"scale": {"class_name": "__lambda__"}}}, "asks for None.__lambda__"),
         ({"module": "os"}, "asks for os"),
         ({"module": "kerasevil.layers"}, "asks for kerasevil"),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import InkdigitsError, TrainingFailed
+from inkdigits.evaluation.calibration import with_temperature
 from inkdigits.evaluation.model_file import predict_file
 from inkdigits.files import write_arrays
 
@@ -80,16 +81,19 @@ class ReloadCheck:
         test: Examples,
         expected: NDArray[np.float32],
         scratch: Path,
+        temperature: float = 1.0,
     ) -> None:
         """Let the child compare `files` with the `expected` probabilities (N, 10) of this process.
 
-        `scratch` is a folder for the arrays that the child reads.
+        `scratch` is a folder for the arrays that the child reads; artefacts apply `temperature`,
+        which the Keras model knows nothing of.
         """
         self._scratch = scratch / "reload.npz"
         arrays: dict[str, NDArray[Any]] = {
             "images": test.images,
             "labels": test.labels,
             "expected": expected,
+            "tempered": with_temperature(expected, temperature).astype(np.float32),
         }
         write_arrays(self._scratch, arrays)
         job = {"arrays": str(self._scratch), "files": [str(file) for file in files]}
@@ -120,7 +124,8 @@ class ReloadCheck:
 
 def compare(path: Path, arrays: dict[str, NDArray[Any]]) -> Reloaded:
     """Load one file and compare its probabilities with the expected ones."""
-    images, labels, expected = (arrays[name] for name in ("images", "labels", "expected"))
+    says = "tempered" if path.suffix == ".onnx" else "expected"
+    images, labels, expected = (arrays[name] for name in ("images", "labels", says))
     found = predict_file(path, np.asarray(images, np.uint8))
     difference = float(np.abs(found - expected).max())
     classes = found.argmax(axis=1)

@@ -14,7 +14,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from inkdigits.artefact.metadata import INPUT_NAME, OUTPUT_NAME, Metadata, to_props
+from inkdigits.artefact.metadata import (
+    DIGIT_LABELS,
+    INPUT_NAME,
+    NOT_A_DIGIT_NAME,
+    OUTPUT_NAME,
+    Metadata,
+    to_props,
+)
 from inkdigits.errors import ModelRefused
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
@@ -23,22 +30,30 @@ IR_VERSION = 8
 
 
 class Graph:
-    """The ONNX graph under construction: nodes in order, constants, and the latest value's name."""
+    """The ONNX graph under construction.
+
+    Nodes in order, constants by name, the values that feed the layer at hand, and the latest value.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.before: list[str] = []
         self.value = INPUT_NAME
 
     def constant(self, name: str, array: Any) -> str:
-        """Add a constant and return its name."""
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        """Add or replace a constant and return its name."""
+        self.constants[name] = np.asarray(array)
         return name
 
     def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> None:
         """Add a node that takes the latest value, then `inputs`; its output becomes the latest."""
-        node = helper.make_node(operator, [self.value, *inputs], [name], name=name, **attributes)
-        self.nodes.append(node)
+        self.join(operator, [self.value, *inputs], [name], **attributes)
+
+    def join(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
+        """Add a node that takes `inputs`; its first output becomes the latest value."""
+        name = outputs[0]
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=name, **attributes))
         self.value = name
 
 
@@ -46,10 +61,12 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
     """Return `model` as an ONNX artefact that describes itself.
 
     Input `images` uint8 (N, 28, 28); output `probabilities` float32 (N, 10), the temperature of
-    `metadata` applied. Raises ModelRefused for a layer that has no translation here.
+    `metadata` applied. A model with an eleventh class gets the output `not_a_digit` float32 (N,),
+    too. Raises ModelRefused for a layer that has no translation here.
     """
     graph = Graph()
     graph.add("Cast", name="pixels", to=TensorProto.FLOAT)
+    values = {layer.name: "pixels" for layer in inputs_of(model)}
     for layer in model.layers:
         translate = TRANSLATIONS.get(type(layer).__name__)
         if translate is None:
@@ -57,10 +74,24 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
                 f"a {type(layer).__name__} layer cannot be exported to ONNX.",
                 f"Layers with a translation: {', '.join(TRANSLATIONS)}.",
             )
+        graph.before = [values[name] for name in names_before(layer)]
+        graph.value = graph.before[0]
         translate(graph, layer)
-    finish(graph, metadata.temperature)
-    content: bytes = assemble(graph, metadata).SerializeToString()
+        values[layer.name] = graph.value
+    classes = finish(graph, metadata.temperature)
+    content: bytes = assemble(graph, metadata, classes).SerializeToString()
     return content
+
+
+def inputs_of(model: keras.Model) -> list[Any]:
+    """Return the input layers of a model; a Sequential one does not list its own."""
+    return [tensor._keras_history.operation for tensor in model.inputs]
+
+
+def names_before(layer: Any) -> list[str]:
+    """Return the names of the layers that feed `layer`; an input is fed by itself."""
+    tensors = layer._inbound_nodes[-1].input_tensors
+    return [tensor._keras_history.operation.name for tensor in tensors] or [layer.name]
 
 
 def skip(graph: Graph, layer: Any) -> None:
@@ -78,21 +109,93 @@ def add_rescaling(graph: Graph, layer: Any) -> None:
 
 def add_flatten(graph: Graph, layer: Any) -> None:
     """Fold all axes but the first."""
+    if len(layer.input.shape) > 3:
+        raise ModelRefused("flattening channels cannot be exported to ONNX: pool them first.")
     graph.add("Flatten", name=layer.name, axis=1)
+
+
+def add_channel(graph: Graph, layer: Any) -> None:
+    """Give images their one channel, which ONNX wants before rows and columns."""
+    if tuple(layer.target_shape) != (28, 28, 1):
+        raise ModelRefused(f"a reshape to {layer.target_shape} cannot be exported to ONNX.")
+    shape = graph.constant(f"{layer.name}.shape", np.array([-1, 1, 28, 28], np.int64))
+    graph.add("Reshape", shape, name=layer.name)
+
+
+def add_convolution(graph: Graph, layer: Any) -> None:
+    """Add a convolution with Keras's padding, which is uneven where the stride is 2."""
+    kernel = np.transpose(np.asarray(layer.kernel), (3, 2, 0, 1))
+    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
+    if layer.padding != "same" or layer.groups != 1 or layer.dilation_rate != (1, 1):
+        raise ModelRefused("only plain convolutions with `same` padding can be exported to ONNX.")
+    pads = [
+        max(0, (-(-size // stride) - 1) * stride + side - size)
+        for size, stride, side in zip(
+            layer.input.shape[1:3], layer.strides, layer.kernel_size, strict=True
+        )
+    ]
+    graph.add(
+        "Conv",
+        graph.constant(f"{layer.name}.kernel", kernel),
+        graph.constant(f"{layer.name}.bias", bias),
+        name=layer.name,
+        kernel_shape=list(layer.kernel_size),
+        strides=list(layer.strides),
+        pads=[pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads],
+    )
+    add_activation(graph, layer, f"{layer.name}.activated")
+
+
+def fold_normalization(graph: Graph, layer: Any) -> None:
+    """Fold batch normalisation into the convolution before: in use it is a scale and a shift."""
+    node = graph.nodes[-1]
+    if node.op_type != "Conv" or node.output[0] != graph.value:
+        raise ModelRefused(f"batch normalisation after {node.op_type} cannot be exported to ONNX.")
+    gamma, beta, mean, variance = (
+        np.asarray(v, np.float64)
+        for v in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+    )
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    kernel, bias = (graph.constants[name] for name in node.input[1:])
+    graph.constant(node.input[1], (kernel * scale[:, None, None, None]).astype(np.float32))
+    graph.constant(node.input[2], (beta + (bias - mean) * scale).astype(np.float32))
+
+
+def add_pooling(graph: Graph, layer: Any) -> None:
+    """Average each channel over the image."""
+    graph.add("GlobalAveragePool", name=f"{layer.name}.pooled")
+    graph.add("Flatten", name=layer.name, axis=1)
+
+
+def add_relu(graph: Graph, layer: Any) -> None:
+    """Add a plain ReLU."""
+    graph.add("Relu", name=layer.name)
 
 
 def add_dense(graph: Graph, layer: Any) -> None:
     """Add weights, bias and activation."""
     kernel = graph.constant(f"{layer.name}.kernel", layer.kernel)
-    bias = graph.constant(f"{layer.name}.bias", layer.bias)
-    graph.add("Gemm", kernel, bias, name=f"{layer.name}.logits")
+    inputs = [kernel]
+    if layer.use_bias:
+        inputs.append(graph.constant(f"{layer.name}.bias", layer.bias))
+    graph.add("Gemm", *inputs, name=f"{layer.name}.logits")
+    add_activation(graph, layer, layer.name)
+
+
+def add_activation(graph: Graph, layer: Any, name: str) -> None:
+    """Add the activation that is part of a layer."""
     activation = layer.activation.__name__
     if activation == "relu":
-        graph.add("Relu", name=layer.name)
+        graph.add("Relu", name=name)
     elif activation == "softmax":
-        graph.add("Softmax", name=layer.name, axis=1)
+        graph.add("Softmax", name=name, axis=1)
     elif activation != "linear":
         raise ModelRefused(f"activation {activation!r} cannot be exported to ONNX.")
+
+
+def add_concatenation(graph: Graph, layer: Any) -> None:
+    """Put the outputs of several layers side by side."""
+    graph.join("Concat", graph.before, [layer.name], axis=1)
 
 
 TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
@@ -100,29 +203,46 @@ TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
     "Dropout": skip,
     "Rescaling": add_rescaling,
     "Flatten": add_flatten,
+    "Reshape": add_channel,
+    "Conv2D": add_convolution,
+    "BatchNormalization": fold_normalization,
+    "ReLU": add_relu,
+    "GlobalAveragePooling2D": add_pooling,
     "Dense": add_dense,
+    "Concatenate": add_concatenation,
 }
 
 
-def finish(graph: Graph, temperature: float) -> None:
-    """Put the temperature before the last softmax and give the output its name."""
-    softmax = graph.nodes[-1]
+def finish(graph: Graph, temperature: float) -> int:
+    """Put the temperature before the last softmax, name the outputs, return how many classes."""
+    softmax = graph.nodes.pop()
     if softmax.op_type != "Softmax":
         raise ModelRefused(f"the model ends in {softmax.op_type}, not in a softmax.")
+    graph.value = softmax.input[0]
+    classes = int(graph.constants[graph.nodes[-1].input[1]].shape[1])
     if temperature != 1.0:
-        graph.nodes.pop()
-        graph.value = softmax.input[0]
         graph.add("Div", graph.constant("temperature", np.float32(temperature)), name="tempered")
-        graph.add("Softmax", name=OUTPUT_NAME, axis=1)
-    graph.nodes[-1].output[0] = OUTPUT_NAME
+    if classes == len(DIGIT_LABELS) + 1:
+        logits = graph.value
+        graph.add("Softmax", name="shares", axis=1)
+        parts = graph.constant("classes", np.array([len(DIGIT_LABELS), 1], np.int64))
+        graph.join("Split", [graph.value, parts], ["digit_shares", "other_share"], axis=1)
+        flat = graph.constant("flat", np.array([-1], np.int64))
+        graph.join("Reshape", ["other_share", flat], [NOT_A_DIGIT_NAME])
+        graph.join("Split", [logits, parts], ["digit_logits", "other_logit"], axis=1)
+    graph.add("Softmax", name=OUTPUT_NAME, axis=1)
+    return classes
 
 
-def assemble(graph: Graph, metadata: Metadata) -> onnx.ModelProto:
+def assemble(graph: Graph, metadata: Metadata, classes: int) -> onnx.ModelProto:
     """Return the checked ONNX model with its metadata."""
     inputs = [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", 28, 28])]
-    classes = len(metadata.labels)
-    outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", classes])]
-    body = helper.make_graph(graph.nodes, "inkdigits", inputs, outputs, graph.constants)
+    digits = len(metadata.labels)
+    outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", digits])]
+    if classes > digits:
+        outputs.append(helper.make_tensor_value_info(NOT_A_DIGIT_NAME, TensorProto.FLOAT, ["N"]))
+    constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
+    body = helper.make_graph(graph.nodes, "inkdigits", inputs, outputs, constants)
     model = helper.make_model(
         body,
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -9,15 +9,35 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.data.dataset import CLASSES
+
 # One compiled shape serves every split: 54,000, 6,000 and 10,000 are all multiples of it.
 CHUNK = 2000
+TINY = np.float32(1e-30)
+
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def make_predictor(model: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+def make_predictor(model: keras.Model) -> Predict:
     """Return a function from uint8 images (N, 28, 28) to float32 probabilities (N, 10).
 
-    It always uses the model's current weights. On JAX it is compiled once, for CHUNK images.
+    A model with an eleventh class is asked which digit it is, if it is one. It always uses the
+    model's current weights. On JAX it is compiled once, for CHUNK images.
     """
+    predict_classes = make_class_predictor(model)
+    if model.output_shape[-1] == CLASSES:
+        return predict_classes
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        digits = predict_classes(images)[:, :CLASSES]
+        # An image that is surely no digit leaves them nothing to share.
+        return np.asarray((digits + TINY) / (digits + TINY).sum(axis=1, keepdims=True), np.float32)
+
+    return predict
+
+
+def make_class_predictor(model: keras.Model) -> Predict:
+    """Return a function from uint8 images (N, 28, 28) to all of the outputs, float32 (N, C)."""
     forward = compile_forward(model) if keras.backend.backend() == "jax" else model.predict_on_batch
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -25,7 +45,8 @@ def make_predictor(model: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[
             np.asarray(forward(pad(images[start : start + CHUNK])), np.float32)
             for start in range(0, len(images), CHUNK)
         ]
-        return np.concatenate(parts)[: len(images)] if parts else np.zeros((0, 10), np.float32)
+        nothing = np.zeros((0, model.output_shape[-1]), np.float32)
+        return np.concatenate([nothing, *parts])[: len(images)]
 
     return predict
 

@@ -23,14 +23,36 @@ from absl import logging as absl_logging
 
 from inkdigits.errors import ModelRefused, one_line
 from inkdigits.files import atomic_path
+from inkdigits.models.convolution import quicken
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 ALLOWED_MODELS = {"Sequential", "Functional"}
-ALLOWED_LAYERS = {"InputLayer", "Rescaling", "Flatten", "Dense", "Dropout", "Activation"}
+ALLOWED_LAYERS = {
+    "InputLayer",
+    "Rescaling",
+    "Flatten",
+    "Reshape",
+    "Conv2D",
+    "BatchNormalization",
+    "ReLU",
+    "GlobalAveragePooling2D",
+    "Dense",
+    "Dropout",
+    "Activation",
+    "Concatenate",
+}
 # What else the configuration of such layers names; nothing outside these is ever built.
-ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "Zeros"}
+ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros", "Ones"}
 ALLOWED_ACTIVATIONS = {None, "linear", "relu", "softmax"}
-MAX_UNITS = 65_536
+# What makes a layer large, with the most that is built.
+SIZES = {
+    "units": 65_536,
+    "filters": 4_096,
+    "kernel_size": 28,
+    "strides": 28,
+    "dilation_rate": 28,
+    "target_shape": 65_536,
+}
 # Far above any model of ours, far below what would hurt a small machine.
 MAX_UNPACKED_BYTES = 1 << 30
 MAX_H5_ENTRIES = 10_000
@@ -88,12 +110,14 @@ def load_model(path: Path) -> keras.Model:
         try:
             check = check_keras_file if kind == "keras" else check_h5_file
             check(private, path)
-            return keras.saving.load_model(private, compile=False, safe_mode=True)
+            model = keras.saving.load_model(private, compile=False, safe_mode=True)
         except ModelRefused:
             raise
         except Exception as error:  # a hostile file may raise anything inside Keras or HDF5
             reason = one_line(str(error))[:LONGEST_REASON].rstrip(".")
             raise ModelRefused(f"{str(path)!r} cannot be loaded: {reason}.", EXPORT_HINT) from error
+    quicken(model)
+    return model
 
 
 def read_model(path: Path) -> bytes:
@@ -208,11 +232,14 @@ def check_layer(layer: Any, path: Path) -> None:
             f"{str(path)!r} has a {name!r} layer, which is not on the list of safe ones.",
             f"Allowed: {', '.join(sorted(ALLOWED_LAYERS))}.",
         )
-    activation, units = settings.get("activation"), settings.get("units", 1)
+    activation = settings.get("activation")
     if not isinstance(activation, (str, NoneType)) or activation not in ALLOWED_ACTIVATIONS:
         raise ModelRefused(f"{str(path)!r} has an activation {str(activation)[:60]!r}.")
-    if not isinstance(units, int) or not 1 <= units <= MAX_UNITS:
-        raise ModelRefused(f"{str(path)!r} has a layer of {units!r} units, not 1–{MAX_UNITS}.")
+    for key, most in SIZES.items():
+        found = settings.get(key, 1)
+        for size in found if isinstance(found, list) else [found]:
+            if type(size) is not int or not 1 <= size <= most:
+                raise ModelRefused(f"{str(path)!r} has a layer with {key} {size!r}, not 1–{most}.")
 
 
 def named_objects(value: Any) -> Iterator[tuple[str, Any]]:

@@ -11,19 +11,50 @@ import keras
 import numpy as np
 
 from inkdigits.data.dataset import Examples
+from inkdigits.training.augment import augment
 from inkdigits.training.loop import labels_for, require_finite
+from inkdigits.training.material import Material
 from inkdigits.training.recipe import TrainingRecipe
 
 
-class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches whose order depends on the seed and the epoch alone, so that a resume is exact."""
+class TensorFlowDraws:
+    """Random arrays from two integers, the same for the same ones."""
 
-    def __init__(self, examples: Examples, recipe: TrainingRecipe, first_epoch: int) -> None:
+    def __init__(self, seed: Any) -> None:
+        self.seed = seed
+        self.calls = 0
+
+    def _next(self) -> Any:
+        import tensorflow as tf
+
+        self.calls += 1
+        return tf.random.experimental.stateless_fold_in(self.seed, self.calls)
+
+    def uniform(self, shape: tuple[int, ...]) -> Any:
+        """Return float32 numbers between -1 and 1."""
+        import tensorflow as tf
+
+        return tf.random.stateless_uniform(shape, self._next(), minval=-1.0, maxval=1.0)
+
+    def normal(self, shape: tuple[int, ...]) -> Any:
+        """Return float32 standard normal numbers."""
+        import tensorflow as tf
+
+        return tf.random.stateless_normal(shape, self._next())
+
+
+class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Augmented batches that depend on seed and epoch alone, so that a resume is exact."""
+
+    def __init__(
+        self, examples: Examples | Material, recipe: TrainingRecipe, first_epoch: int
+    ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.images = examples.images
         self.labels = labels_for(recipe.loss, examples.labels)
         self.recipe = recipe
         self.epoch = first_epoch
+        self.distort = compile_augmentation(recipe)
         self.shuffle()
 
     def shuffle(self) -> None:
@@ -42,7 +73,18 @@ class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         size = self.recipe.batch_size
         chosen = self.order[step * size : (step + 1) * size]
-        return self.images[chosen].astype(np.float32), self.labels[chosen]
+        seed = np.array([self.recipe.seed, self.epoch * len(self) + step], np.int32)
+        return self.distort(self.images[chosen], seed), self.labels[chosen]
+
+
+def compile_augmentation(recipe: TrainingRecipe) -> Any:
+    """Return `distort(images, seed)`, the recipe's augmentation as a compiled function."""
+    import tensorflow as tf
+
+    def distort(images: Any, seed: Any) -> Any:
+        return augment(TensorFlowDraws(seed), images, recipe.augment)
+
+    return tf.function(distort)
 
 
 class EpochLogs(keras.callbacks.Callback):  # type: ignore[misc]
@@ -68,7 +110,7 @@ class EpochLogs(keras.callbacks.Callback):  # type: ignore[misc]
 
 def fit_with_keras(
     model: keras.Model,
-    train: Examples,
+    train: Examples | Material,
     val: Examples,
     recipe: TrainingRecipe,
     callbacks: Sequence[keras.callbacks.Callback],

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import TrainingFailed
 from inkdigits.models.predict import make_predictor
+from inkdigits.training.augment import JaxDraws, augment
+from inkdigits.training.material import Material
 from inkdigits.training.recipe import TrainingRecipe
 
 Logs = dict[str, float]
@@ -26,10 +28,13 @@ Logs = dict[str, float]
 EpochProgram = Callable[..., Any]
 
 
-def compile_model(model: keras.Model, recipe: TrainingRecipe) -> None:
-    """Give `model` the recipe's loss and optimizer, as Keras's own `compile` does."""
+def compile_model(model: keras.Model, recipe: TrainingRecipe, n: int) -> None:
+    """Give `model` the recipe's loss and optimizer, as Keras's own `compile` does.
+
+    `n` is the number of training examples, which a schedule needs to know its last step.
+    """
     model.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate),
+        optimizer=make_optimizer(recipe, n),
         loss=recipe.loss,
         metrics=["accuracy"],
         jit_compile=False,
@@ -37,9 +42,29 @@ def compile_model(model: keras.Model, recipe: TrainingRecipe) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
+def make_optimizer(recipe: TrainingRecipe, n: int) -> keras.optimizers.Optimizer:
+    """Return Adam, or AdamW where weights decay, at the recipe's rate or schedule."""
+    rate: Any = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        steps = recipe.epochs * math.ceil(n / recipe.batch_size)
+        warmup = round(recipe.warmup * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else rate,
+            decay_steps=steps - warmup,
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if recipe.weight_decay == 0:
+        return keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    # Shrinking a bias or the scale of a normalisation regularises nothing.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
 def fit(
     model: keras.Model,
-    train: Examples,
+    train: Examples | Material,
     val: Examples,
     recipe: TrainingRecipe,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -71,7 +96,7 @@ def fit(
 
 def fit_compiled(
     model: keras.Model,
-    train: Examples,
+    train: Examples | Material,
     val: Examples,
     recipe: TrainingRecipe,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -101,7 +126,7 @@ def fit_compiled(
 
 
 def epoch_runner(
-    model: keras.Model, train: Examples, recipe: TrainingRecipe
+    model: keras.Model, train: Examples | Material, recipe: TrainingRecipe
 ) -> Callable[[int], Logs]:
     """Return a function that runs one epoch and leaves the new values in the model's variables."""
     import jax
@@ -129,15 +154,62 @@ def trained_variables(model: keras.Model) -> list[list[Any]]:
 
 
 def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochProgram:
-    """Return the compiled program of one epoch over `n` examples."""
+    """Return the program of one epoch over `n` examples: one compiled scan over its steps.
+
+    A network with convolutions on a CPU is the exception: XLA runs a convolution inside a loop
+    twenty times slower than outside (`docs/design-notes.md`), so that there each step is a compiled
+    program and the loop is Python's, which costs it nothing beside the convolutions.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    step = make_step(model, recipe)
+
+    def plan(key: Any) -> Any:
+        order, counts = in_batches(shuffled(key, n), min(recipe.batch_size, n))
+        return order, counts, jax.random.split(jax.random.fold_in(key, n), len(order))
+
+    def scanned(values: Any, images: Any, labels: Any, key: Any) -> Any:
+        carry = (values, jnp.float32(0), jnp.float32(0))
+        (values, loss_sum, hit_sum), _ = jax.lax.scan(
+            lambda carry, inputs: (step(carry, images, labels, *inputs), None), carry, plan(key)
+        )
+        return values, loss_sum / n, hit_sum / n
+
+    if not (has_convolution(model) and jax.default_backend() == "cpu"):
+        program: EpochProgram = jax.jit(scanned)
+        return program
+    plan_epoch, run_step = jax.jit(plan), jax.jit(step, donate_argnums=0)
+
+    def stepped(values: Any, images: Any, labels: Any, key: Any) -> Any:
+        # Donated memory must not be what the model's variables still refer to.
+        carry = (jax.tree.map(jnp.copy, values), jnp.float32(0), jnp.float32(0))
+        order, counts, keys = plan_epoch(key)
+        for inputs in zip(order, counts, keys, strict=True):
+            carry = run_step(carry, images, labels, *inputs)
+        values, loss_sum, hit_sum = carry
+        return values, loss_sum / n, hit_sum / n
+
+    return stepped
+
+
+def has_convolution(model: keras.Model) -> bool:
+    """Return whether the network has a convolution."""
+    return any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
+
+
+def make_step(model: keras.Model, recipe: TrainingRecipe) -> Callable[..., Any]:
+    """Return `step(carry, images, labels, chosen, counts, key)`: one batch, augmented, learnt.
+
+    The carry holds the variables and the sums of losses and of hits so far.
+    """
     import jax
     import jax.numpy as jnp
 
     loss_of = keras.losses.get(recipe.loss)
 
     def batch_loss(trainable: Any, non_trainable: Any, batch: Any) -> Any:
-        images, labels, counts = batch
-        pixels = images.astype("float32")
+        pixels, labels, counts = batch
         probabilities, non_trainable = model.stateless_call(
             trainable, non_trainable, pixels, training=True
         )
@@ -147,23 +219,16 @@ def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochPr
 
     gradient_of = jax.value_and_grad(batch_loss, has_aux=True)
 
-    def epoch(values: Any, images: Any, labels: Any, key: Any) -> Any:
-        def step(carry: Any, chosen_and_counts: Any) -> Any:
-            (trainable, non_trainable, optimizer), loss_sum, hit_sum = carry
-            chosen, counts = chosen_and_counts
-            batch = images[chosen], labels[chosen], counts
-            (loss, (non_trainable, hits)), gradients = gradient_of(trainable, non_trainable, batch)
-            trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
-            values = [trainable, non_trainable, optimizer]
-            return (values, loss_sum + loss * jnp.sum(counts), hit_sum + hits), None
+    def step(carry: Any, images: Any, labels: Any, chosen: Any, counts: Any, key: Any) -> Any:
+        (trainable, non_trainable, optimizer), loss_sum, hit_sum = carry
+        pixels = augment(JaxDraws(key), images[chosen], recipe.augment)
+        batch = pixels, labels[chosen], counts
+        (loss, (non_trainable, hits)), gradients = gradient_of(trainable, non_trainable, batch)
+        trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+        values = [trainable, non_trainable, optimizer]
+        return values, loss_sum + loss * jnp.sum(counts), hit_sum + hits
 
-        carry = (values, jnp.float32(0), jnp.float32(0))
-        batches = in_batches(shuffled(key, n), min(recipe.batch_size, n))
-        (values, loss_sum, hit_sum), _ = jax.lax.scan(step, carry, batches)
-        return values, loss_sum / n, hit_sum / n
-
-    program: EpochProgram = jax.jit(epoch)
-    return program
+    return step
 
 
 def in_batches(order: Any, batch_size: int) -> tuple[Any, Any]:
@@ -192,11 +257,13 @@ def shuffled(key: Any, n: int) -> Any:
     return jax.numpy.argsort(jax.random.bits(key, (n,)))
 
 
-def labels_for(loss: str, labels: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the labels as `loss` needs them: int32 (N,), or one-hot float32 (N, 10)."""
+def labels_for(loss: str, labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as `loss` needs them: int32 (N,), or float32 (N, C), one-hot or as given."""
+    if labels.ndim == 2:
+        return np.asarray(labels, np.float32)
     if loss == "categorical_crossentropy":
         return np.eye(10, dtype=np.float32)[labels]
-    return labels.astype(np.int32)
+    return np.asarray(labels, np.int32)
 
 
 def class_of(labels: Any) -> Any:

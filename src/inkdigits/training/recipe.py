@@ -17,34 +17,107 @@ from typing import Any, get_args, get_type_hints
 
 from inkdigits.errors import UsageError
 
+KINDS = ("ann", "cnn")
+SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 FORMATS = ("keras", "h5", "onnx")
 
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Which data: a name or folder, and the last fraction of train that becomes val (0–0.5)."""
+    """Which data: a name or folder, and the last fraction of train that becomes val (0–0.5).
+
+    Train gains Semeion and optdigits, each `open_sets` times, `synthetic_digits` made digits and
+    `negatives`, made images of no digit; with these the network tells an eleventh class apart.
+    """
 
     source: str = "auto"
     val_fraction: float = 0.1
+    open_sets: int = 0
+    synthetic_digits: int = 0
+    negatives: int = 0
 
     def __post_init__(self) -> None:
         require("data.val_fraction", self.val_fraction, 0 < self.val_fraction <= 0.5, "0–0.5")
+        for name in ("open_sets", "synthetic_digits", "negatives"):
+            count = getattr(self, name)
+            require(f"data.{name}", count, 0 <= count <= 10_000_000, "0 or more")
 
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """Which network: `ann` = dense ReLU layers of `hidden` units, each followed by dropout."""
+    """Which network.
+
+    `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
+    convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
+    before, then dropout.
+    """
 
     kind: str = "ann"
     hidden: tuple[int, ...] = (128, 64)
+    filters: tuple[int, ...] = (32, 64)
+    depth: tuple[int, ...] = (3, 2)
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        require("model.kind", self.kind, self.kind == "ann", "ann")
-        sizes_fit = all(1 <= units <= 65_536 for units in self.hidden)
-        require("model.hidden", list(self.hidden), sizes_fit, "a list of layer widths of 1–65536")
+        require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
+        for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
+            sizes_fit = all(1 <= units <= 65_536 for units in sizes)
+            require(f"model.{key}", list(sizes), sizes_fit, "a list of layer widths of 1–65536")
+        stages_fit = len(self.depth) == len(self.filters) <= 2 and all(
+            1 <= layers <= 100 for layers in self.depth
+        )
+        require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")
         require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
+
+
+@dataclass(frozen=True)
+class AugmentRecipe:
+    """How far each image is distorted at random, anew in every epoch; 0 leaves a kind out.
+
+    `rotation` ± degrees; `scale` and `shear` ± shares, height and width scaled apart; `shift` ±
+    pixels; `elastic` the standard deviation of a smooth field, in pixels; `pen` ± pixels of stroke
+    on either side, 0–1; `blur` 0–1; `contrast` the standard deviation of the logarithm of gamma;
+    `noise` the largest standard deviation of grain, as a share of full ink.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+    pen: float = 0.0
+    blur: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        limits = {
+            "rotation": 180,
+            "scale": 1,
+            "shear": 1,
+            "shift": 14,
+            "elastic": 14,
+            "contrast": 2,
+        }
+        for name, value in asdict(self).items():
+            top = limits.get(name, 1)
+            require(f"training.augment.{name}", value, 0 <= value <= top, f"0–{top}")
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change places."""
+        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic))
+
+    @property
+    def changes_light(self) -> bool:
+        """Whether pixels change their values."""
+        return any((self.blur, self.contrast, self.noise))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is changed at all."""
+        return self.moves or self.changes_light or self.pen > 0
 
 
 @dataclass(frozen=True)
@@ -60,19 +133,32 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How to train: Adam at `learning_rate`, `batch_size` examples a step, for `epochs`."""
+    """How to train: Adam at `learning_rate`, `batch_size` examples a step, for `epochs`.
+
+    With the schedule `cosine` the rate rises over the `warmup` share of all steps and then falls to
+    0 along half a cosine; `weight_decay` is decoupled (AdamW).
+    """
 
     loss: str = LOSSES[0]
     learning_rate: float = 0.001
+    schedule: str = SCHEDULES[0]
+    warmup: float = 0.0
+    weight_decay: float = 0.0
     batch_size: int = 128
     epochs: int = 10
     seed: int = 0
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
 
     def __post_init__(self) -> None:
         require("training.loss", self.loss, self.loss in LOSSES, " or ".join(LOSSES))
         rate_fits = 0 < self.learning_rate < math.inf
         require("training.learning_rate", self.learning_rate, rate_fits, "above 0")
+        schedules = " or ".join(SCHEDULES)
+        require("training.schedule", self.schedule, self.schedule in SCHEDULES, schedules)
+        require("training.warmup", self.warmup, 0 <= self.warmup < 1, "0 up to 1")
+        decay_fits = 0 <= self.weight_decay < 1
+        require("training.weight_decay", self.weight_decay, decay_fits, "0 up to 1")
         require("training.batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
         require("training.epochs", self.epochs, self.epochs >= 1, "1 or more")
         require("training.seed", self.seed, 0 <= self.seed < 2**31, "0 up to 2^31")
@@ -80,9 +166,14 @@ class TrainingRecipe:
 
 @dataclass(frozen=True)
 class SaveRecipe:
-    """What to keep: model formats, a checkpoint after every epoch, TensorBoard logs."""
+    """What to keep: model formats, a checkpoint after every epoch, TensorBoard logs.
+
+    With `calibrate` the artefact carries a temperature fitted on val, and what val says about
+    confidence and about digits taken for none.
+    """
 
     formats: tuple[str, ...] = FORMATS
+    calibrate: bool = False
     checkpoints: bool = False
     tensorboard: bool = True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,18 +16,22 @@ import keras
 import numpy as np
 from rich.console import Console
 
+from inkdigits.artefact.metadata import Metadata
 from inkdigits.data.dataset import Dataset, Examples, split_val
 from inkdigits.data.source import NAMES, load_dataset
 from inkdigits.errors import InvalidData
+from inkdigits.evaluation.calibration import with_temperature
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
 from inkdigits.files import remove_torn, write_bytes, write_text
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
+from inkdigits.models.cnn import build_cnn
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
+from inkdigits.training.calibrate import calibrate
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, State, StateKeeper, load_state, restore
 from inkdigits.training.environment import describe_environment
@@ -39,6 +43,7 @@ from inkdigits.training.folder import (
     require_run,
 )
 from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.material import Material, class_count, gather_material
 from inkdigits.training.recipe import Recipe, load_recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -150,26 +155,41 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     train_part, val_part = split_val(job.dataset.train, recipe.data.val_fraction)
     if not len(train_part) or not len(val_part):
         raise InvalidData(f"{len(job.dataset.train)} training images are too few to split off val.")
-    model = build_ann(recipe.model.hidden, recipe.model.dropout, recipe.training.seed)
-    compile_model(model, recipe.training)
+    material = gather_material(recipe, train_part)
+    model = build_model(recipe)
+    compile_model(model, recipe.training, len(material))
     show_summary(model, job.console)
-    history = fit_model(model, job, train_part, val_part)
+    history = fit_model(model, job, material, val_part)
     splits = {"train": train_part, "val": val_part, "test": test}
+    metadata = describe(job)
+    if recipe.save.calibrate:
+        metadata = calibrate(metadata, model, val_part)
     predict = make_predictor(model)
-    probabilities = {name: predict(examples.images) for name, examples in splits.items()}
-    measured = {name: measure(probabilities[name], splits[name].labels) for name in splits}
+    raw = {name: predict(examples.images) for name, examples in splits.items()}
+    said = {name: with_temperature(raw[name], metadata.temperature) for name in splits}
+    measured = {name: measure(said[name], splits[name].labels) for name in splits}
     refuse_perfect(measured["test"])
     evaluation = evaluation_dict(measured)
-    files = save_formats(model, job, measured)
+    scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
+    files = save_formats(model, job, replace(metadata, scores=scores))
     write_text(folder / "evaluation.json", as_json(evaluation))
-    check.start(files, test, probabilities["test"], folder / "state")
-    plots = save_plots(folder, test, probabilities["test"], measured["test"], history)
+    check.start(files, test, raw["test"], folder / "state", metadata.temperature)
+    plots = save_plots(folder, test, said["test"], measured["test"], history)
     reloaded = check.result()
     report(job, evaluation, history, plots, reloaded)
     return Run(folder, recipe, model, evaluation, history, reloaded)
 
 
-def fit_model(model: keras.Model, job: Job, train_part: Examples, val_part: Examples) -> list[Row]:
+def build_model(recipe: Recipe) -> keras.Model:
+    """Return the untrained network that the recipe describes."""
+    settings, seed = recipe.model, recipe.training.seed
+    if settings.kind == "cnn":
+        classes = class_count(recipe)
+        return build_cnn(settings.filters, settings.depth, settings.dropout, seed, classes)
+    return build_ann(settings.hidden, settings.dropout, seed)
+
+
+def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:
     """Run the epochs that are left, with the recipe's callbacks, and return the history."""
     settings, state = job.recipe.training, job.state
     history = History(job.folder / "history.csv")
@@ -221,15 +241,17 @@ def show_summary(model: keras.Model, console: Console) -> None:
     model.summary(print_fn=lambda text: console.out(text, highlight=False))
 
 
-def save_formats(model: keras.Model, job: Job, measured: Mapping[str, Measurement]) -> list[Path]:
-    """Save the model in each format of the recipe and return the paths."""
-    scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
-    metadata = digit_metadata(
+def describe(job: Job) -> Metadata:
+    """Return what the artefact says of the recipe and the data that made it."""
+    return digit_metadata(
         recipe=job.recipe.to_toml(),
         data_name=job.dataset.name,
         data_sha256=job.dataset.sha256,
-        scores=scores,
     )
+
+
+def save_formats(model: keras.Model, job: Job, metadata: Metadata) -> list[Path]:
+    """Save the model in each format of the recipe and return the paths."""
     paths = [job.folder / f"model.{kind}" for kind in job.recipe.save.formats]
     for path in paths:
         if path.suffix == ".onnx":

@@ -1,0 +1,72 @@
+"""The convolutional network: made for two CPU cores, and the same on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from inkdigits.models.convolution import quicken
+
+STEM = 5
+# Batch statistics are remembered over some fifty steps: enough to be smooth, short enough to be
+# those of the weights at the end of a schedule.
+MOMENTUM = 0.98
+
+
+def build_cnn(
+    filters: Sequence[int] = (32, 64),
+    depth: Sequence[int] = (3, 2),
+    dropout: float = 0.0,
+    seed: int = 0,
+    classes: int = 10,
+) -> keras.Model:
+    """Return the convolutional network, its weights fixed by `seed`.
+
+    Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
+    (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
+    halves the resolution, the others are 3×3 convolutions; each is followed by batch normalisation
+    and ReLU. The last features are averaged over the image, then `dropout` (0–1).
+    """
+    seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())
+    layers: list[Any] = [
+        keras.Input(shape=(28, 28), name="images"),
+        keras.layers.Rescaling(1 / 255, name="rescaling"),
+        keras.layers.Reshape((28, 28, 1), name="channels"),
+    ]
+    for stage, (width, count) in enumerate(zip(filters, depth, strict=True), start=1):
+        # A 2×2 patch loses nothing where there are many channels; the first layer has only one.
+        patch = STEM if stage == 1 else 2
+        layers += convolution(width, patch, 2, f"stage_{stage}_halving", next(seeds))
+        for number in range(2, count + 1):
+            layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds))
+    layers.append(keras.layers.GlobalAveragePooling2D(name="pooling"))
+    if dropout > 0:
+        layers.append(keras.layers.Dropout(dropout, seed=next(seeds), name="dropout"))
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    layers.append(
+        keras.layers.Dense(classes, "softmax", kernel_initializer=initializer, name="probabilities")
+    )
+    model = keras.Sequential(layers, name="cnn")
+    quicken(model)
+    return model
+
+
+def convolution(width: int, side: int, stride: int, name: str, seed: int) -> list[Any]:
+    """Return a convolution with batch normalisation and ReLU."""
+    initializer = keras.initializers.HeNormal(seed=seed)
+    return [
+        keras.layers.Conv2D(
+            width,
+            side,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=initializer,
+            name=name,
+        ),
+        keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_normalized"),
+        keras.layers.ReLU(name=f"{name}_relu"),
+    ]
