@@ -47,11 +47,11 @@ class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches that depend on seed and epoch alone, so that a resume is exact."""
 
     def __init__(
-        self, examples: Examples | Material, recipe: TrainingRecipe, first_epoch: int
+        self, examples: Examples | Material, classes: int, recipe: TrainingRecipe, first_epoch: int
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.images = examples.images
-        self.labels = labels_for(recipe.loss, examples.labels)
+        self.labels = labels_for(recipe.loss, examples.labels, classes)
         self.recipe = recipe
         self.epoch = first_epoch
         self.distort = compile_augmentation(recipe)
@@ -117,9 +117,11 @@ def fit_with_keras(
     first_epoch: int,
 ) -> None:
     """Train as `loop.fit` does, by Keras's own loop."""
+    classes = model.output_shape[-1]
+    val_labels = labels_for(recipe.loss, val.labels, classes)
     model.fit(
-        ShuffledBatches(train, recipe, first_epoch),
-        validation_data=(val.images.astype(np.float32), labels_for(recipe.loss, val.labels)),
+        ShuffledBatches(train, classes, recipe, first_epoch),
+        validation_data=(val.images.astype(np.float32), val_labels),
         validation_batch_size=1000,
         epochs=recipe.epochs,
         initial_epoch=first_epoch,

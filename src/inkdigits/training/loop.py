@@ -133,7 +133,7 @@ def epoch_runner(
 
     program = compile_epoch(model, recipe, len(train))
     images = jax.numpy.asarray(train.images)
-    labels = jax.numpy.asarray(labels_for(recipe.loss, train.labels))
+    labels = jax.numpy.asarray(labels_for(recipe.loss, train.labels, model.output_shape[-1]))
     root = jax.random.key(recipe.seed)
 
     def run_epoch(epoch: int) -> Logs:
@@ -257,13 +257,12 @@ def shuffled(key: Any, n: int) -> Any:
     return jax.numpy.argsort(jax.random.bits(key, (n,)))
 
 
-def labels_for(loss: str, labels: NDArray[Any]) -> NDArray[Any]:
+def labels_for(loss: str, labels: NDArray[Any], classes: int = 10) -> NDArray[Any]:
     """Return labels as `loss` needs them: int32 (N,), or float32 (N, C), one-hot or as given."""
-    if labels.ndim == 2:
-        return np.asarray(labels, np.float32)
-    if loss == "categorical_crossentropy":
-        return np.eye(10, dtype=np.float32)[labels]
-    return np.asarray(labels, np.int32)
+    wanted: NDArray[Any] = labels.astype(np.float32 if labels.ndim == 2 else np.int32)
+    if labels.ndim == 1 and loss == "categorical_crossentropy":
+        wanted = np.eye(classes, dtype=np.float32)[labels]
+    return wanted
 
 
 def class_of(labels: Any) -> Any:

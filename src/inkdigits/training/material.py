@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,14 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.data.open_sets import load_optdigits, load_semeion
+from inkdigits.evaluation.model_file import load_predictor, model_file
 from inkdigits.synthesis.batch import synthesise
+from inkdigits.training.augment import JaxDraws, augment
 from inkdigits.training.recipe import Recipe
 
 Images = NDArray[np.uint8]
+# Images that the teacher labels at a time.
+CHUNK = 6000
 
 
 @dataclass(frozen=True)
@@ -39,19 +45,52 @@ def class_count(recipe: Recipe) -> int:
 def gather_material(recipe: Recipe, train: Examples) -> Material:
     """Return the recipe's training images: `train`, the open sets and what is synthesised.
 
-    Synthesis redraws `train` only, never val or test, by the recipe's seed. Raises DataUnavailable
-    when an open set cannot be had.
+    With a teacher, distorted copies stand for `train`, labelled by it. Synthesis redraws `train`
+    only, never val or test, by the recipe's seed. Raises DataUnavailable when an open set cannot be
+    had, ModelRefused for a teacher that cannot be used.
     """
-    parts = [(train.images, train.labels)]
-    if recipe.data.open_sets:
-        parts += [(examples.images, examples.labels) for examples in open_sets(recipe)]
+    added = added_material(recipe, train)
+    if not recipe.distillation.teacher:
+        return joined([Material(train.images, train.labels), *added])
+    classes = class_count(recipe)
+    taught = taught_copies(recipe, train, classes)
+    own = [Material(part.images, np.eye(classes, dtype=np.float32)[part.labels]) for part in added]
+    return joined([taught, *own])
+
+
+def added_material(recipe: Recipe, train: Examples) -> list[Material]:
+    """Return what the recipe adds to `train`, each part with its own labels."""
+    sets = [load_semeion(), load_optdigits()] if recipe.data.open_sets else []
+    parts = [Material(found.images, found.labels) for found in sets] * recipe.data.open_sets
     counts = recipe.data.synthetic_digits, recipe.data.negatives
     if any(counts):
-        parts.append(synthesise(*counts, train, recipe.training.seed))
-    images, labels = zip(*parts, strict=True)
-    return Material(np.concatenate(images), np.concatenate(labels))
+        parts.append(Material(*synthesise(*counts, train, recipe.training.seed)))
+    return parts
 
 
-def open_sets(recipe: Recipe) -> list[Examples]:
-    """Return each of the open sets as often as the recipe wants it to be seen in an epoch."""
-    return [load_semeion(), load_optdigits()] * recipe.data.open_sets
+def taught_copies(recipe: Recipe, train: Examples, classes: int) -> Material:
+    """Return distorted copies of `train` with the teacher's probabilities, float32 (N, classes)."""
+    import jax
+
+    settings = recipe.distillation
+    predict = load_predictor(model_file(Path(settings.teacher)))
+    distort = jax.jit(lambda key, images: augment(JaxDraws(key), images, settings.augment))
+    root = jax.random.key(recipe.training.seed)
+    parts = []
+    for number in range(settings.copies * -(-len(train) // CHUNK)):
+        start = number * CHUNK % (-(-len(train) // CHUNK) * CHUNK)
+        some = train.images[start : start + CHUNK]
+        distorted = np.asarray(distort(jax.random.fold_in(root, number), some))
+        images = np.rint(distorted).astype(np.uint8)
+        labels = np.zeros((len(images), classes), np.float32)
+        labels[:, :CLASSES] = predict(images)
+        parts.append(Material(images, labels))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Material]) -> Material:
+    """Return all parts as one."""
+    return Material(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )

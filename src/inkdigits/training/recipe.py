@@ -17,7 +17,7 @@ from typing import Any, get_args, get_type_hints
 
 from inkdigits.errors import UsageError
 
-KINDS = ("ann", "cnn")
+KINDS = ("ann", "cnn", "ensemble")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 FORMATS = ("keras", "h5", "onnx")
@@ -50,7 +50,7 @@ class ModelRecipe:
 
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
-    before, then dropout.
+    before, then dropout. `ensemble`: the members of the `[ensemble]` table.
     """
 
     kind: str = "ann"
@@ -165,6 +165,40 @@ class TrainingRecipe:
 
 
 @dataclass(frozen=True)
+class EnsembleRecipe:
+    """Which candidates an ensemble chooses its members from.
+
+    `runs`: folders of finished runs; and each of `recipes`, trained with `seeds` seeds from
+    `first_seed` on.
+    """
+
+    runs: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    seeds: int = 0
+    first_seed: int = 0
+
+    def __post_init__(self) -> None:
+        require("ensemble.seeds", self.seeds, 0 <= self.seeds <= 1000, "0–1000")
+        first_fits = 0 <= self.first_seed < 2**31 - 1000
+        require("ensemble.first_seed", self.first_seed, first_fits, "0 up to 2^31")
+
+
+@dataclass(frozen=True)
+class DistillationRecipe:
+    """Learning from another model: `copies` of train, distorted by `augment`, as it labels them.
+
+    `teacher` is a run folder or model file. Open sets and made images keep their own labels.
+    """
+
+    teacher: str = ""
+    copies: int = 1
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+
+    def __post_init__(self) -> None:
+        require("distillation.copies", self.copies, 1 <= self.copies <= 1000, "1–1000")
+
+
+@dataclass(frozen=True)
 class SaveRecipe:
     """What to keep: model formats, a checkpoint after every epoch, TensorBoard logs.
 
@@ -192,6 +226,13 @@ class Recipe:
     model: ModelRecipe = field(default_factory=ModelRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     save: SaveRecipe = field(default_factory=SaveRecipe)
+    ensemble: EnsembleRecipe = field(default_factory=EnsembleRecipe)
+    distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
+
+    def __post_init__(self) -> None:
+        soft = self.training.loss == LOSSES[1]
+        fits = soft or not self.distillation.teacher
+        require("training.loss", self.training.loss, fits, f"{LOSSES[1]} to learn from a teacher")
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "the recipe") -> Recipe:

@@ -7,13 +7,14 @@ runs/NAME/  recipe.toml  environment.json  history.csv  checkpoints/  state/  te
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from inkdigits.artefact.metadata import Metadata
@@ -21,19 +22,19 @@ from inkdigits.data.dataset import Dataset, Examples, split_val
 from inkdigits.data.source import NAMES, load_dataset
 from inkdigits.errors import InvalidData
 from inkdigits.evaluation.calibration import with_temperature
+from inkdigits.evaluation.gallery import misread_images
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
 from inkdigits.files import remove_torn, write_bytes, write_text
-from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
-from inkdigits.models.cnn import build_cnn
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
 from inkdigits.training.calibrate import calibrate
-from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
-from inkdigits.training.checkpoint import STATE_FILE, State, StateKeeper, load_state, restore
+from inkdigits.training.callbacks import Row
+from inkdigits.training.checkpoint import STATE_FILE, load_state
+from inkdigits.training.ensemble import build_ensemble
 from inkdigits.training.environment import describe_environment
 from inkdigits.training.folder import (
     ENVIRONMENT_FILE,
@@ -42,8 +43,8 @@ from inkdigits.training.folder import (
     new_folder,
     require_run,
 )
-from inkdigits.training.loop import compile_model, fit
-from inkdigits.training.material import Material, class_count, gather_material
+from inkdigits.training.job import Job
+from inkdigits.training.network import train_network
 from inkdigits.training.recipe import Recipe, load_recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -63,18 +64,6 @@ class Run:
     evaluation: dict[str, Any]
     history: list[Row]
     reloaded: list[Reloaded]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training to carry out: what on which data, where, from which state, shown to whom."""
-
-    recipe: Recipe
-    folder: Path
-    dataset: Dataset
-    state: State | None
-    callbacks: Sequence[Callback]
-    console: Console
 
 
 def train(
@@ -155,18 +144,18 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     train_part, val_part = split_val(job.dataset.train, recipe.data.val_fraction)
     if not len(train_part) or not len(val_part):
         raise InvalidData(f"{len(job.dataset.train)} training images are too few to split off val.")
-    material = gather_material(recipe, train_part)
-    model = build_model(recipe)
-    compile_model(model, recipe.training, len(material))
-    show_summary(model, job.console)
-    history = fit_model(model, job, material, val_part)
+    history: list[Row] = []
+    if recipe.model.kind == "ensemble":
+        model = assemble(job, val_part)
+    else:
+        model, history = train_network(job, train_part, val_part)
     splits = {"train": train_part, "val": val_part, "test": test}
     metadata = describe(job)
     if recipe.save.calibrate:
         metadata = calibrate(metadata, model, val_part)
     predict = make_predictor(model)
     raw = {name: predict(examples.images) for name, examples in splits.items()}
-    said = {name: with_temperature(raw[name], metadata.temperature) for name in splits}
+    said = {name: tempered(raw[name], metadata.temperature) for name in splits}
     measured = {name: measure(said[name], splits[name].labels) for name in splits}
     refuse_perfect(measured["test"])
     evaluation = evaluation_dict(measured)
@@ -176,69 +165,41 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     check.start(files, test, raw["test"], folder / "state", metadata.temperature)
     plots = save_plots(folder, test, said["test"], measured["test"], history)
     reloaded = check.result()
-    report(job, evaluation, history, plots, reloaded)
+    report(
+        job,
+        evaluation=evaluation,
+        history=history,
+        plots=plots,
+        saved=[asdict(row) for row in reloaded],
+        gallery=misread_images(test, said["test"]),
+    )
     return Run(folder, recipe, model, evaluation, history, reloaded)
 
 
-def build_model(recipe: Recipe) -> keras.Model:
-    """Return the untrained network that the recipe describes."""
-    settings, seed = recipe.model, recipe.training.seed
-    if settings.kind == "cnn":
-        classes = class_count(recipe)
-        return build_cnn(settings.filters, settings.depth, settings.dropout, seed, classes)
-    return build_ann(settings.hidden, settings.dropout, seed)
+def assemble(job: Job, val_part: Examples) -> keras.Model:
+    """Return the ensemble of the recipe, its members trained where they are not there yet."""
+    source = job.recipe.data.source
+
+    def train_member(folder: Path, name: str, seed: int) -> None:
+        if (folder / "report.html").is_file():
+            return
+        job.console.print(f"{name}, seed {seed}", soft_wrap=True)
+        if (folder / RECIPE_FILE).is_file():
+            resume(folder, console=job.console)
+        else:
+            train(load_recipe(name).with_seed(seed), out=folder, data=source, console=job.console)
+
+    def say(text: str) -> None:
+        job.console.print(text, soft_wrap=True)
+
+    return build_ensemble(job.recipe.ensemble, job.folder, val_part, train_member, say)
 
 
-def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:
-    """Run the epochs that are left, with the recipe's callbacks, and return the history."""
-    settings, state = job.recipe.training, job.state
-    history = History(job.folder / "history.csv")
-    remembering: list[Callback] = [history, *early_stopping(job.recipe), *job.callbacks]
-    progress = ProgressBar(job.console, settings.epochs)
-    others = [*outputs(job.recipe, job.folder, history), progress]
-    keeper = StateKeeper(job.folder / STATE_FILE, remembering, state)
-    if state is not None:
-        restore(state, model)
-    with progress:
-        fit(
-            model,
-            train_part,
-            val_part,
-            settings,
-            [*remembering, *others, keeper],
-            first_epoch=state.epoch if state else 0,
-            stopped=state.stopped if state else False,
-        )
-    return history.rows
-
-
-def early_stopping(recipe: Recipe) -> list[Callback]:
-    """Return Keras's own EarlyStopping as the recipe asks for it, or nothing."""
-    settings = recipe.training.early_stopping
-    if settings.patience == 0:
-        return []
-    return [
-        keras.callbacks.EarlyStopping(
-            monitor="val_loss",
-            patience=settings.patience,
-            restore_best_weights=settings.restore_best_weights,
-        )
-    ]
-
-
-def outputs(recipe: Recipe, folder: Path, history: History) -> list[Callback]:
-    """Return the callbacks that write files after each epoch."""
-    found: list[Callback] = []
-    if recipe.save.checkpoints:
-        found.append(Checkpoints(folder / "checkpoints"))
-    if recipe.save.tensorboard:
-        found.append(TensorBoard(folder / "tensorboard", history))
-    return found
-
-
-def show_summary(model: keras.Model, console: Console) -> None:
-    """Print Keras's `model.summary()` to the console."""
-    model.summary(print_fn=lambda text: console.out(text, highlight=False))
+def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return what the artefact says where the model says `probabilities` (N, 10)."""
+    if temperature == 1.0:
+        return probabilities
+    return with_temperature(probabilities, temperature).astype(np.float32)
 
 
 def describe(job: Job) -> Metadata:
@@ -278,14 +239,8 @@ def save_plots(
     return paths
 
 
-def report(
-    job: Job,
-    evaluation: Mapping[str, Any],
-    history: Sequence[Row],
-    plots: Mapping[str, Path],
-    reloaded: Sequence[Reloaded],
-) -> None:
-    """Write report.html."""
+def report(job: Job, *, history: Sequence[Row], **measured: Any) -> None:
+    """Write report.html of what was measured; see `write_report`."""
     from inkdigits.evaluation.report import write_report
 
     recipe = job.recipe
@@ -296,10 +251,8 @@ def report(
         title=f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name,
         recipe_text=recipe.to_toml(),
         environment=environment | {"training_seconds": round(seconds, 2)},
-        evaluation=evaluation,
         history=history,
-        plots=plots,
-        saved=[asdict(row) for row in reloaded],
+        **measured,
     )
 
 

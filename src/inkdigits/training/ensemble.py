@@ -1,0 +1,88 @@
+"""An ensemble: candidates trained by other recipes, members chosen and weighted on val."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.data.dataset import Examples
+from inkdigits.errors import UsageError
+from inkdigits.evaluation.calibration import as_logits
+from inkdigits.evaluation.model_file import find_model
+from inkdigits.models.ensemble import merge
+from inkdigits.models.predict import make_predictor
+from inkdigits.models.saved import load_model
+from inkdigits.training.recipe import EnsembleRecipe
+
+Floats = NDArray[np.float64]
+# Rounds of adding one more member; weights come out as multiples of its reciprocal.
+ROUNDS = 20
+KERAS_FILES = ("model.keras", "model.h5")
+
+
+def candidate_folders(recipe: EnsembleRecipe, folder: Path) -> list[tuple[Path, str, int]]:
+    """Return (folder, recipe, seed) of each candidate that the ensemble in `folder` trains."""
+    return [
+        (folder / "members" / f"{name}-{seed}", name, recipe.first_seed + seed)
+        for name in recipe.recipes
+        for seed in range(recipe.seeds)
+    ]
+
+
+def build_ensemble(
+    recipe: EnsembleRecipe,
+    folder: Path,
+    val: Examples,
+    train_member: Callable[[Path, str, int], None],
+    say: Callable[[str], None],
+) -> keras.Model:
+    """Return the ensemble of the recipe's candidates, trained by `train_member` where it must be.
+
+    `say` is told which members got which weight. Raises UsageError when there is no candidate.
+    """
+    runs = [Path(run) for run in recipe.runs]
+    for place, name, seed in candidate_folders(recipe, folder):
+        train_member(place, name, seed)
+        runs.append(place)
+    if not runs:
+        raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
+    models = [load_model(find_model(run, KERAS_FILES)) for run in runs]
+    logits = [as_logits(make_predictor(model)(val.images)) for model in models]
+    weights = choose_members(logits, val.labels)
+    for number, weight in weights.items():
+        say(f"member {runs[number]}  weight {weight:.2f}")
+    return merge([models[number] for number in weights], list(weights.values()))
+
+
+def choose_members(
+    logits: Sequence[Floats], labels: NDArray[np.uint8], rounds: int = ROUNDS
+) -> dict[int, float]:
+    """Return the members by number, with weights that sum to 1.
+
+    Forward selection with replacement (Caruana et al., 2004): starting from nothing, add in each
+    round the candidate with which the mean of the logits (N, C) has the least cross-entropy against
+    `labels` (N,). The best mean over all rounds is kept.
+    """
+    total = np.zeros_like(logits[0])
+    chosen: list[int] = []
+    losses: list[float] = []
+    for count in range(1, rounds + 1):
+        after = [cross_entropy((total + rows) / count, labels) for rows in logits]
+        best = int(np.argmin(after))
+        total = total + logits[best]
+        chosen.append(best)
+        losses.append(after[best])
+    kept = chosen[: int(np.argmin(losses)) + 1]
+    return {number: times / len(kept) for number, times in sorted(Counter(kept).items())}
+
+
+def cross_entropy(logits: Floats, labels: NDArray[np.uint8]) -> float:
+    """Return the mean cross-entropy of `logits` (N, C) against `labels` (N,)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    right = shifted[np.arange(len(labels)), labels.astype(np.intp)]
+    return float((np.log(np.exp(shifted).sum(axis=1)) - right).mean())

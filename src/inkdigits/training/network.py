@@ -1,0 +1,93 @@
+"""One network, built and fitted as its recipe says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import keras
+from rich.console import Console
+
+from inkdigits.data.dataset import Examples
+from inkdigits.models.ann import build_ann
+from inkdigits.models.cnn import build_cnn
+from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
+from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
+from inkdigits.training.job import Job
+from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.material import Material, class_count, gather_material
+from inkdigits.training.recipe import Recipe
+
+Callback: TypeAlias = keras.callbacks.Callback
+
+
+def train_network(
+    job: Job, train_part: Examples, val_part: Examples
+) -> tuple[keras.Model, list[Row]]:
+    """Train the network of the recipe and return it with its history."""
+    material = gather_material(job.recipe, train_part)
+    model = build_model(job.recipe)
+    compile_model(model, job.recipe.training, len(material))
+    show_summary(model, job.console)
+    return model, fit_model(model, job, material, val_part)
+
+
+def build_model(recipe: Recipe) -> keras.Model:
+    """Return the untrained network that the recipe describes."""
+    settings, seed = recipe.model, recipe.training.seed
+    if settings.kind == "cnn":
+        classes = class_count(recipe)
+        return build_cnn(settings.filters, settings.depth, settings.dropout, seed, classes)
+    return build_ann(settings.hidden, settings.dropout, seed)
+
+
+def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:
+    """Run the epochs that are left, with the recipe's callbacks, and return the history."""
+    settings, state = job.recipe.training, job.state
+    history = History(job.folder / "history.csv")
+    remembering: list[Callback] = [history, *early_stopping(job.recipe), *job.callbacks]
+    progress = ProgressBar(job.console, settings.epochs)
+    others = [*outputs(job.recipe, job.folder, history), progress]
+    keeper = StateKeeper(job.folder / STATE_FILE, remembering, state)
+    if state is not None:
+        restore(state, model)
+    with progress:
+        fit(
+            model,
+            train_part,
+            val_part,
+            settings,
+            [*remembering, *others, keeper],
+            first_epoch=state.epoch if state else 0,
+            stopped=state.stopped if state else False,
+        )
+    return history.rows
+
+
+def early_stopping(recipe: Recipe) -> list[Callback]:
+    """Return Keras's own EarlyStopping as the recipe asks for it, or nothing."""
+    settings = recipe.training.early_stopping
+    if settings.patience == 0:
+        return []
+    return [
+        keras.callbacks.EarlyStopping(
+            monitor="val_loss",
+            patience=settings.patience,
+            restore_best_weights=settings.restore_best_weights,
+        )
+    ]
+
+
+def outputs(recipe: Recipe, folder: Path, history: History) -> list[Callback]:
+    """Return the callbacks that write files after each epoch."""
+    found: list[Callback] = []
+    if recipe.save.checkpoints:
+        found.append(Checkpoints(folder / "checkpoints"))
+    if recipe.save.tensorboard:
+        found.append(TensorBoard(folder / "tensorboard", history))
+    return found
+
+
+def show_summary(model: keras.Model, console: Console) -> None:
+    """Print Keras's `model.summary()` to the console."""
+    model.summary(print_fn=lambda text: console.out(text, highlight=False))
