@@ -23,6 +23,7 @@ VARIABLE = "INKDIGITS_PEER_PYTHON"
 
 TRAIN = HERE / "peers" / "keras_tensorflow.py"
 PREDICT = HERE / "peers" / "keras_predict.py"
+THROUGHPUT = HERE / "peers" / "keras_throughput.py"
 
 PACKAGES = ("keras", "tensorflow-cpu", "numpy", "scikit-learn", "matplotlib", "seaborn")
 VERSIONS_PROGRAM = """

@@ -42,7 +42,7 @@ ALLOWED_LAYERS = {
     "Concatenate",
 }
 # What else the configuration of such layers names; nothing outside these is ever built.
-ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros", "Ones"}
+ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros", "Ones", "__keras_tensor__"}
 ALLOWED_ACTIVATIONS = {None, "linear", "relu", "softmax"}
 # What makes a layer large, with the most that is built.
 SIZES = {

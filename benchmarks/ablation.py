@@ -1,0 +1,135 @@
+"""What each part of a recipe is worth: the same recipe with one thing changed at a time, on val.
+
+The test split is not looked at: these are the figures that recipes are decided by. Each variant is
+`inkdigits train RECIPE --set …` over a few seeds; runs that are whole are not repeated.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accuracy import SeedResult, parse_seeds, read_result
+from processes import INKDIGITS, common_arguments, environment, run, say
+from record import Figure, mean_figure, write_record
+
+from inkdigits.training.recipe import load_recipe
+
+AFFINE = ("rotation", "scale", "shear", "shift")
+AS_IT_IS = "as it is"
+
+
+def without(*kinds: str) -> list[str]:
+    """Return the overrides that switch kinds of augmentation off."""
+    return [f"training.augment.{kind}=0.0" for kind in kinds]
+
+
+VARIANTS: dict[str, dict[str, list[str]]] = {
+    "distorted": {
+        AS_IT_IS: [],
+        "no augmentation": without(*AFFINE, "elastic"),
+        "no elastic field": without("elastic"),
+        "no affine map": without(*AFFINE),
+        "no rotation": without("rotation"),
+        "no scaling": without("scale"),
+        "no shear": without("shear"),
+        "no shift": without("shift"),
+        "half the elastic field": ["training.augment.elastic=0.5"],
+        "constant learning rate": ['training.schedule="constant"'],
+        "dropout 0.3": ["model.dropout=0.3"],
+        "weight decay 0.01": ["training.weight_decay=0.01"],
+        "twice as wide": ["model.hidden=[256,128]"],
+    },
+    "cnn": {
+        AS_IT_IS: [],
+        "no augmentation": without(*AFFINE, "elastic"),
+        "no elastic field": without("elastic"),
+        "no affine map": without(*AFFINE),
+        "constant learning rate": ['training.schedule="constant"'],
+        "24 and 64 filters, more of them deep": ["model.filters=[24,64]", "model.depth=[2,3]"],
+        "half as wide": ["model.filters=[16,32]"],
+        "dropout 0.3": ["model.dropout=0.3"],
+        "weight decay 0.01": ["training.weight_decay=0.01"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A changed recipe and what its seeds came to."""
+
+    name: str
+    overrides: Sequence[str]
+    results: Sequence[SeedResult]
+
+
+def train_variant(
+    recipe: str, name: str, overrides: Sequence[str], seeds: Sequence[int], work: Path
+) -> Variant:
+    """Train the seeds of a variant that are not there yet."""
+    results = []
+    for seed in seeds:
+        folder = work / "ablation" / recipe / name.replace(" ", "-") / f"seed-{seed}"
+        if not is_whole(folder, recipe, overrides, seed):
+            shutil.rmtree(folder, ignore_errors=True)
+            changes = [part for override in overrides for part in ("--set", override)]
+            command = [INKDIGITS, "train", recipe, "--data", "mnist", "--seed", str(seed)]
+            run([*command, *changes, "--out", folder], environment())
+        results.append(read_result(folder, seed))
+        say(f"{recipe}, {name}, seed {seed}: val {results[-1].val:.2%}")
+    return Variant(name, overrides, results)
+
+
+def is_whole(folder: Path, recipe: str, overrides: Sequence[str], seed: int) -> bool:
+    """Return whether `folder` holds the finished run of this very variant."""
+    if not (folder / "report.html").is_file():
+        return False
+    expected = load_recipe(recipe).override([*overrides, 'data.source="mnist"']).with_seed(seed)
+    return load_recipe(str(folder / "recipe.toml")) == expected
+
+
+def figures_of(recipe: str, epochs: int, variants: Sequence[Variant]) -> list[Figure]:
+    """Return the val accuracy of each variant; they stay out of the README's table."""
+    return [
+        mean_figure(
+            f"`{recipe}`, {epochs} epochs, {variant.name}: val accuracy",
+            "share",
+            [result.val for result in variant.results],
+            in_table=False,
+        )
+        for variant in variants
+    ]
+
+
+def main() -> None:
+    """Train what is missing and write records/ablation-RECIPE.json."""
+    parser = common_arguments(__doc__)
+    parser.add_argument("recipe", choices=sorted(VARIANTS))
+    parser.add_argument("--seeds", default="0-2", type=parse_seeds, help="default: 0-2")
+    parser.add_argument("--epochs", type=int, default=30, help="of every variant; default: 30")
+    options = parser.parse_args()
+    length = f"training.epochs={options.epochs}"
+    variants = [
+        train_variant(options.recipe, name, [*overrides, length], options.seeds, options.work)
+        for name, overrides in VARIANTS[options.recipe].items()
+    ]
+    write_record(
+        f"ablation-{options.recipe}",
+        figures_of(options.recipe, options.epochs, variants),
+        options.records,
+        n=len(options.seeds),
+        seeds=options.seeds,
+        variants={
+            variant.name: {
+                "overrides": list(variant.overrides),
+                "runs": [{"seed": r.seed, "val": r.val} for r in variant.results],
+            }
+            for variant in variants
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
