@@ -1,6 +1,7 @@
-"""The README's results table, written from records/*.json between its two markers.
+"""The results tables, written from records/*.json between two markers of each page.
 
-`--check` changes nothing and exits 1 when README.md is out of date or a record is missing.
+README.md has what is promised, docs/results.md what it was decided by: records that name it as their
+page. `--check` changes nothing and exits 1 when a page is out of date or a record is missing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from inkdigits.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- results -->", "<!-- /results -->"
+README, RESULTS = "README.md", "docs/results.md"
 HEAD = ("what", "figure", "published or bar", "record")
 # Records appear in this order, any others after them by name.
 ORDER = (
@@ -24,13 +26,31 @@ ORDER = (
     "accuracy-ten-epochs",
     "accuracy-checkpointed",
     "accuracy-quickstart",
+    "accuracy-distorted",
+    "accuracy-fast",
+    "accuracy-cnn",
+    "accuracy-ensemble",
+    "accuracy-distilled",
+    "accuracy-bundled",
+    "robustness-bundled",
+    "paper",
+    "fast",
+    "throughput",
     "epoch",
     "whole-process",
     "read-start",
     "prng",
 )
 # Figures that this version promises; without their records it is not done.
-REQUIRED = tuple(name for name in ORDER if name != "accuracy-quickstart")
+REQUIRED = (
+    "accuracy-early-stopping",
+    "accuracy-ten-epochs",
+    "accuracy-checkpointed",
+    "epoch",
+    "whole-process",
+    "read-start",
+    "prng",
+)
 
 
 def load_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -106,38 +126,47 @@ def beside_text(figure: Mapping[str, Any]) -> str:
     return found[0] + ("" if figure.get("met") else " (**not reached**)")
 
 
-def put_into(readme: str, table: str) -> str:
-    """Return the README's text with the table between the markers; ValueError without them."""
-    before, start, rest = readme.partition(START)
+def put_into(page: str, table: str) -> str:
+    """Return the page's text with the table between the markers; ValueError without them."""
+    before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
-        raise ValueError(f"the README has no {START} … {END}.")
+        raise ValueError(f"the page has no {START} … {END}.")
     return f"{before}{START}\n{table}\n{END}{after}"
 
 
+def update(page: Path, records: Iterable[tuple[Path, Mapping[str, Any]]], check: bool) -> bool:
+    """Bring the table of `page` up to date unless this is a check; return whether it was."""
+    old = page.read_text(encoding="utf-8")
+    new = put_into(old, make_table(records, page.parent))
+    if new != old and not check:
+        write_text(page, new)
+    return new == old
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Write the table, or with --check only compare; return the exit code."""
+    """Write the tables, or with --check only compare; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 when out of date")
     parser.add_argument("--records", type=Path, default=ROOT / "records")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of the pages")
     options = parser.parse_args(arguments)
-    old = options.readme.read_text(encoding="utf-8")
-    try:
-        new = put_into(old, make_table(load_records(options.records), options.readme.parent))
-    except (ValueError, KeyError) as error:
-        print(f"results_table: {error}", file=sys.stderr)
-        return 1
+    records = load_records(options.records)
     missing = [name for name in REQUIRED if not (options.records / f"{name}.json").is_file()]
     if options.check and missing:
         print(f"no record of {', '.join(missing)}: see benchmarks/README.md", file=sys.stderr)
         return 1
-    if options.check and new != old:
-        print("README.md is out of date: run `python benchmarks/results_table.py`", file=sys.stderr)
-        return 1
-    if new != old:
-        write_text(options.readme, new)
-    return 0
+    code = 0
+    for name in (README, RESULTS):
+        shown = [(path, record) for path, record in records if record.get("page", README) == name]
+        try:
+            if not update(options.root / name, shown, options.check) and options.check:
+                print(f"{name} is out of date: run benchmarks/results_table.py", file=sys.stderr)
+                code = 1
+        except (ValueError, KeyError) as error:
+            print(f"results_table: {name}: {error}", file=sys.stderr)
+            return 1
+    return code
 
 
 if __name__ == "__main__":

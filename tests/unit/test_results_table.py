@@ -33,7 +33,9 @@ ACCURACY = figure(
 def project(tmp_path):
     records = tmp_path / "records"
     records.mkdir()
-    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    for page in ("README.md", "docs/results.md"):
+        (tmp_path / page).write_text(README, encoding="utf-8")
 
     def write(**named):
         for name, content in named.items():
@@ -46,7 +48,7 @@ def project(tmp_path):
 
 def run(folder, *options):
     records, readme = folder / "records", folder / "README.md"
-    paths = ["--records", str(records), "--readme", str(readme)]
+    paths = ["--records", str(records), "--root", str(folder)]
     return results_table.main([*options, *paths]), readme.read_text(encoding="utf-8")
 
 
