@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +10,28 @@ from inkdigits.errors import UsageError
 from inkdigits.training.recipe import (
     FORMATS,
     LOSSES,
+    AugmentRecipe,
     EarlyStopping,
     Recipe,
     load_recipe,
     recipe_names,
 )
 
+CLASSIC = ("checkpointed", "early-stopping", "quickstart", "ten-epochs")
+LEADING = ("bundled", "cnn", "distorted", "ensemble", "fast")
+
+
+def test_the_package_carries_these_recipes() -> None:
+    assert recipe_names() == sorted(CLASSIC + LEADING)
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert recipe.title
+        assert Recipe.from_toml(recipe.to_toml()) == recipe
+
 
 def test_the_classic_recipes_are_the_published_ones() -> None:
-    assert recipe_names() == ["checkpointed", "early-stopping", "quickstart", "ten-epochs"]
-    loaded = {name: load_recipe(name) for name in recipe_names()}
+    loaded = {name: load_recipe(name) for name in CLASSIC}
     stopping = loaded["early-stopping"]
     assert (stopping.model.hidden, stopping.model.dropout) == ((128, 64), 0.3)
     assert (stopping.training.batch_size, stopping.training.epochs) == (128, 50)
@@ -35,6 +47,35 @@ def test_the_classic_recipes_are_the_published_ones() -> None:
     for recipe in loaded.values():
         assert recipe.training.learning_rate == 0.001
         assert recipe.training.batch_size == 128
+        assert recipe.training.schedule == "constant"
+        assert recipe.training.weight_decay == 0
+        assert not recipe.training.augment.is_on
+        assert not recipe.save.calibrate
+
+
+def test_the_leading_recipes_distort_and_calibrate() -> None:
+    loaded = {name: load_recipe(name) for name in LEADING}
+    assert loaded["distorted"].model.hidden == (128, 64)
+    for name, recipe in loaded.items():
+        assert recipe.save.calibrate
+        if name != "ensemble":
+            assert recipe.training.augment.moves
+            assert recipe.training.schedule == "cosine"
+    assert loaded["bundled"].data.negatives > 0
+    assert set(loaded["ensemble"].ensemble.recipes) <= set(recipe_names())
+
+
+@given(
+    augment=st.dictionaries(
+        st.sampled_from([f.name for f in fields(AugmentRecipe)]), st.floats(0, 1), max_size=9
+    )
+)
+def test_what_an_augmentation_does_follows_from_its_numbers(augment: dict[str, float]) -> None:
+    recipe = AugmentRecipe(**augment)
+    on = {name for name, value in augment.items() if value > 0}
+    assert recipe.is_on == bool(on)
+    assert recipe.moves == bool(on & {"rotation", "scale", "shear", "shift", "elastic"})
+    assert recipe.changes_light == bool(on & {"blur", "contrast", "noise"})
 
 
 @given(
@@ -82,7 +123,25 @@ def test_overrides_parse_toml_values_and_bare_text() -> None:
         ("training.learning_rate=inf", "above 0, got inf"),
         ("training.learning_rate=-1.0", "above 0, got -1.0"),
         ("training.loss=mse", "sparse_categorical_crossentropy or"),
-        ("model.kind=rnn", "model.kind must be ann, got 'rnn'"),
+        ("model.kind=rnn", "model.kind must be ann or cnn or ensemble, got 'rnn'"),
+        ("model.filters=[0, 8]", "model.filters must be a list of layer widths"),
+        ("model.depth=[1]", "one count of layers for each filter"),
+        ("model.depth=[0, 1]", "one count of layers for each filter"),
+        ("training.schedule=linear", "constant or cosine, got 'linear'"),
+        ("training.warmup=1.0", "training.warmup must be 0 up to 1"),
+        ("training.weight_decay=-0.1", "training.weight_decay must be 0 up to 1"),
+        ("training.seed=-1", "training.seed must be"),
+        ("training.augment.rotation=181", "training.augment.rotation must be 0–180"),
+        ("training.augment.pen=1.5", "training.augment.pen must be 0–1"),
+        ("training.augment.blur=nan", "training.augment.blur must be 0–1, got nan"),
+        ("training.augment.shift=-1", "training.augment.shift must be 0–14"),
+        ("distillation.teacher=runs/x", "categorical_crossentropy to learn from a teacher"),
+        ("distillation.copies=0", "1–1000, got 0"),
+        ("distillation.augment.noise=2", "0–1, got 2.0"),
+        ("data.open_sets=-1", "data.open_sets must be 0 or more"),
+        ("data.negatives=-1", "data.negatives must be 0 or more"),
+        ("ensemble.seeds=-1", "ensemble.seeds must be 0–1000"),
+        ("ensemble.recipes=cnn", "ensemble.recipes must be a list"),
         ("model.hidden=64", "model.hidden must be a list"),
         ("model.hidden=[0]", "layer widths"),
         ("model.dropout=1.0", "model.dropout must be 0 up to 1"),
@@ -126,3 +185,9 @@ def test_unknown_names_and_missing_files(tmp_path: Path) -> None:
 def test_nan_is_no_learning_rate() -> None:
     with pytest.raises(UsageError, match="got nan"):
         replace(load_recipe("quickstart").training, learning_rate=math.nan)
+
+
+def test_a_teacher_goes_with_labels_that_are_probabilities() -> None:
+    soft = load_recipe("ten-epochs").override(["distillation.teacher=runs/teacher"])
+    assert soft.distillation.teacher == "runs/teacher"
+    assert Recipe.from_toml(soft.to_toml()) == soft
