@@ -17,8 +17,19 @@ def quicken(model: keras.Model) -> None:
     stays a plain Keras model.
     """
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D) and layer.strides == (2, 2):
+        if isinstance(layer, keras.layers.Conv2D) and halves(layer):
             layer.convolution_op = halving_convolution(layer.kernel_size[0])
+
+
+def halves(layer: keras.layers.Conv2D) -> bool:
+    """Return whether `halving_convolution` computes what this layer does."""
+    height, width = layer.kernel_size
+    plain = layer.dilation_rate == (1, 1) and layer.groups == 1 and layer.padding == "same"
+    # A layer that nothing feeds yet has no input shape; it stays as it is, only slower.
+    sides = layer.input.shape[1:3] if layer._inbound_nodes else (None,)
+    even = all(size and size % 2 == 0 for size in sides)
+    last = layer.data_format == "channels_last"
+    return layer.strides == (2, 2) and height == width >= 2 and plain and even and last
 
 
 def halving_convolution(side: int) -> Callable[[Any, Any], Any]:

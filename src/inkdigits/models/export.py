@@ -126,7 +126,8 @@ def add_convolution(graph: Graph, layer: Any) -> None:
     """Add a convolution with Keras's padding, which is uneven where the stride is 2."""
     kernel = np.transpose(np.asarray(layer.kernel), (3, 2, 0, 1))
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
-    if layer.padding != "same" or layer.groups != 1 or layer.dilation_rate != (1, 1):
+    plain = layer.groups == 1 and layer.dilation_rate == (1, 1)
+    if layer.padding != "same" or not plain or layer.data_format != "channels_last":
         raise ModelRefused("only plain convolutions with `same` padding can be exported to ONNX.")
     pads = [
         max(0, (-(-size // stride) - 1) * stride + side - size)
@@ -148,9 +149,12 @@ def add_convolution(graph: Graph, layer: Any) -> None:
 
 def fold_normalization(graph: Graph, layer: Any) -> None:
     """Fold batch normalisation into the convolution before: in use it is a scale and a shift."""
-    node = graph.nodes[-1]
-    if node.op_type != "Conv" or node.output[0] != graph.value:
+    # Not always the latest node: the layers of an ensemble's members take turns.
+    node = next(node for node in reversed(graph.nodes) if node.output[0] == graph.value)
+    if node.op_type != "Conv":
         raise ModelRefused(f"batch normalisation after {node.op_type} cannot be exported to ONNX.")
+    if not (layer.center and layer.scale):
+        raise ModelRefused("batch normalisation needs scale and centre to be exported to ONNX.")
     gamma, beta, mean, variance = (
         np.asarray(v, np.float64)
         for v in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
@@ -169,6 +173,8 @@ def add_pooling(graph: Graph, layer: Any) -> None:
 
 def add_relu(graph: Graph, layer: Any) -> None:
     """Add a plain ReLU."""
+    if layer.max_value is not None or layer.negative_slope or layer.threshold:
+        raise ModelRefused("a ReLU with a bound or a slope cannot be exported to ONNX.")
     graph.add("Relu", name=layer.name)
 
 

@@ -1,0 +1,102 @@
+"""The convolutional network: its quick strided convolutions against Keras's own, and its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from inkdigits.models.backend import set_up_keras
+from inkdigits.models.cnn import build_cnn
+from inkdigits.models.convolution import halving_convolution, quicken
+from inkdigits.models.predict import make_class_predictor, make_predictor
+from inkdigits.models.saved import load_model, save_model
+
+set_up_keras()
+jax = pytest.importorskip("jax", reason="gradients are taken with JAX")
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 28, 28), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("side", [2, 3, 4, 5])
+def test_halving_equals_keras_forward_and_backward(side: int) -> None:
+    images = RNG.normal(size=(2, 6, 10, 3)).astype(np.float32)
+    kernel = RNG.normal(size=(side, side, 3, 4)).astype(np.float32)
+    weighting = RNG.normal(size=(2, 3, 5, 4)).astype(np.float32)
+    ours = halving_convolution(side)
+
+    def theirs(images: object, kernel: object) -> object:
+        return keras.ops.conv(images, kernel, strides=2, padding="same")
+
+    np.testing.assert_allclose(ours(images, kernel), theirs(images, kernel), atol=1e-4)
+    mine, other = (
+        jax.grad(lambda i, k, op=op: (op(i, k) * weighting).sum(), argnums=(0, 1))(images, kernel)
+        for op in (ours, theirs)
+    )
+    for found, expected in zip(mine, other, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 3, "padding": "valid"},
+        {"kernel_size": (3, 5)},
+        {"kernel_size": 1},
+        {"kernel_size": 3, "odd": True},
+        {"kernel_size": 3, "groups": 2},
+        {"kernel_size": 3},
+    ],
+    ids=str,
+)
+def test_quicken_changes_no_answer(settings: dict[str, object]) -> None:
+    """Foreign models have strided convolutions of other kinds: they stay as they are."""
+    side = 7 if settings.pop("odd", False) else 8
+    plain = {"padding": "same", "strides": 2, "filters": 4} | settings
+    model = keras.Sequential([keras.Input((side, side, 2)), keras.layers.Conv2D(**plain)])
+    images = RNG.normal(size=(2, side, side, 2)).astype(np.float32)
+    before = np.asarray(model(images))
+    quicken(model)
+    np.testing.assert_allclose(model(images), before, atol=1e-5)
+
+
+def test_the_network_is_what_its_settings_say() -> None:
+    model = build_cnn((3, 5), (2, 1), 0.5, classes=11)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(c.filters, c.kernel_size, c.strides) for c in convolutions] == [
+        (3, (5, 5), (2, 2)), (3, (3, 3), (1, 1)), (5, (2, 2), (2, 2)),
+    ]  # fmt: skip
+    assert model.output_shape == (None, 11)
+    first, same, other = (build_cnn((3,), (1,), seed=seed).get_weights()[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_saved_and_loaded_gives_the_same_bits(tmp_path: Path, kind: str) -> None:
+    model = build_cnn((2, 4), (2, 1), 0.2, classes=11)
+    path = tmp_path / f"model.{kind}"
+    save_model(model, path)
+    loaded = load_model(path)
+    for predictor in (make_predictor, make_class_predictor):
+        np.testing.assert_array_equal(predictor(loaded)(IMAGES), predictor(model)(IMAGES))
+    # Plain Keras opens it without this package's way to compute it.
+    with np.errstate(all="ignore"):
+        plain = keras.saving.load_model(path, compile=False)
+    np.testing.assert_allclose(
+        plain(IMAGES.astype(np.float32)), make_class_predictor(model)(IMAGES), atol=1e-5
+    )
+    assert [layer.name for layer in plain.layers] == [layer.name for layer in model.layers]
+
+
+def test_digits_are_told_apart_also_where_none_is_seen() -> None:
+    model = build_cnn((2,), (1,), classes=11)
+    kernel, bias = model.layers[-1].get_weights()
+    bias[10] = 500  # surely no digit: the ten share nothing that float32 could hold
+    model.layers[-1].set_weights([kernel, bias])
+    assert make_class_predictor(model)(IMAGES)[:, :10].max() == 0
+    digits = make_predictor(model)(IMAGES)
+    assert digits.shape == (20, 10)
+    np.testing.assert_allclose(digits, 0.1, atol=1e-6)
