@@ -9,12 +9,13 @@ import numpy as np
 
 
 def build_ann(
-    hidden: Sequence[int] = (128, 64), dropout: float = 0.3, seed: int = 0
+    hidden: Sequence[int] = (128, 64), dropout: float = 0.3, seed: int = 0, classes: int = 10
 ) -> keras.Model:
     """Return the dense network, its weights fixed by `seed`.
 
     Input: images (N, 28, 28), 0–255; rescaling to 0–1 is its first layer, so that nobody can
-    forget it. Output: probabilities (N, 10). Each hidden layer is followed by `dropout` (0–1).
+    forget it. Output: probabilities (N, `classes`). Each hidden layer is followed by `dropout`
+    (0–1).
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(2 * len(hidden) + 1).tolist())
     layers = [
@@ -27,7 +28,7 @@ def build_ann(
         if dropout > 0:
             name = f"dropout_{number}"
             layers.append(keras.layers.Dropout(dropout, seed=next(seeds), name=name))
-    layers.append(dense(10, "softmax", "probabilities", next(seeds)))
+    layers.append(dense(classes, "softmax", "probabilities", next(seeds)))
     return keras.Sequential(layers, name="ann")
 
 

@@ -28,12 +28,14 @@ def make_predictor(model: keras.Model) -> Predict:
     if model.output_shape[-1] == CLASSES:
         return predict_classes
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        digits = predict_classes(images)[:, :CLASSES]
-        # An image that is surely no digit leaves them nothing to share.
-        return np.asarray((digits + TINY) / (digits + TINY).sum(axis=1, keepdims=True), np.float32)
+    return lambda images: among_digits(predict_classes(images))
 
-    return predict
+
+def among_digits(classes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return which digit each row of probabilities (N, 10 or 11) means if it is one, (N, 10)."""
+    # An image that is surely no digit leaves them nothing to share.
+    digits = classes[:, :CLASSES] + TINY
+    return np.asarray(digits / digits.sum(axis=1, keepdims=True), np.float32)
 
 
 def make_class_predictor(model: keras.Model) -> Predict:

@@ -12,7 +12,7 @@ from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.selective import risk_coverage
 from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.evaluation.calibration import fit_temperature, with_temperature
-from inkdigits.models.predict import make_class_predictor
+from inkdigits.models.predict import among_digits, make_class_predictor
 
 # So many digits of val may be taken for none: half of what a user is promised at most.
 LOST_DIGITS = 0.005
@@ -26,7 +26,7 @@ def calibrate(metadata: Metadata, model: keras.Model, val: Examples) -> Metadata
     one that loses LOST_DIGITS of val.
     """
     classes = make_class_predictor(model)(val.images)
-    digits = classes[:, :CLASSES] / classes[:, :CLASSES].sum(axis=1, keepdims=True)
+    digits = among_digits(classes)
     temperature = fit_temperature(digits, val.labels.astype(np.int64))
     probabilities = with_temperature(digits, temperature)
     right = probabilities.argmax(axis=1) == val.labels
@@ -48,4 +48,5 @@ def rejection_threshold(not_a_digit: NDArray[np.float64]) -> float:
     Val holds none of the sloppy digits of real paper, so that a threshold far below one half would
     reject those for a gain that only val's clean ones can show.
     """
-    return float(np.clip(np.quantile(not_a_digit, 1 - LOST_DIGITS), 0.05, 0.95))
+    most = np.quantile(not_a_digit, 1 - LOST_DIGITS, method="higher")
+    return float(np.clip(most, 0.05, 0.95))

@@ -77,8 +77,8 @@ def taught_copies(recipe: Recipe, train: Examples, classes: int) -> Material:
     distort = jax.jit(lambda key, images: augment(JaxDraws(key), images, settings.augment))
     root = jax.random.key(recipe.training.seed)
     parts = []
-    for number in range(settings.copies * -(-len(train) // CHUNK)):
-        start = number * CHUNK % (-(-len(train) // CHUNK) * CHUNK)
+    starts = list(range(0, len(train), CHUNK)) * settings.copies
+    for number, start in enumerate(starts):
         some = train.images[start : start + CHUNK]
         distorted = np.asarray(distort(jax.random.fold_in(root, number), some))
         images = np.rint(distorted).astype(np.uint8)

@@ -35,10 +35,10 @@ def train_network(
 def build_model(recipe: Recipe) -> keras.Model:
     """Return the untrained network that the recipe describes."""
     settings, seed = recipe.model, recipe.training.seed
+    classes = class_count(recipe)
     if settings.kind == "cnn":
-        classes = class_count(recipe)
         return build_cnn(settings.filters, settings.depth, settings.dropout, seed, classes)
-    return build_ann(settings.hidden, settings.dropout, seed)
+    return build_ann(settings.hidden, settings.dropout, seed, classes)
 
 
 def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:

@@ -1,0 +1,149 @@
+"""Ensembles: the mean, the choice of members, and where candidates lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inkdigits.data.dataset import Dataset
+from inkdigits.errors import UsageError
+from inkdigits.models.ann import build_ann
+from inkdigits.models.backend import set_up_keras
+from inkdigits.models.cnn import build_cnn
+from inkdigits.models.ensemble import merge
+from inkdigits.models.predict import make_predictor
+from inkdigits.models.saved import save_model
+from inkdigits.training.ensemble import (
+    ROUNDS,
+    build_ensemble,
+    candidate_folders,
+    choose_members,
+    cross_entropy,
+)
+from inkdigits.training.recipe import EnsembleRecipe
+
+set_up_keras()
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
+LABELS = np.random.default_rng(1).integers(0, 10, 200).astype(np.uint8)
+
+
+def logits_of(quality: float, seed: int) -> np.ndarray:
+    """Random logits that favour the right class by `quality`."""
+    noise = np.random.default_rng(seed).normal(size=(len(LABELS), 10))
+    return noise + quality * np.eye(10)[LABELS]
+
+
+def test_merged_is_the_weighted_mean_of_the_logits() -> None:
+    members = [build_ann((8,), 0.3, 1), build_cnn((2,), (2,), 0.1, 2)]
+    found = make_predictor(merge(members, [0.25, 0.75]))(IMAGES)
+    logs = [np.log(make_predictor(member)(IMAGES).astype(np.float64)) for member in members]
+    expected = np.exp(0.25 * logs[0] + 0.75 * logs[1])
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_one_member_alone_says_what_it_said_and_keeps_its_weights() -> None:
+    member = build_ann((8,), 0.3, 1)
+    before = member.get_weights()
+    merged = merge([member], [1.0])
+    np.testing.assert_allclose(
+        make_predictor(merged)(IMAGES), make_predictor(member)(IMAGES), atol=1e-6
+    )
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in merged.layers)
+    merged.set_weights([np.zeros_like(array) for array in merged.get_weights()])
+    for array, old in zip(member.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, old)
+
+
+def test_the_same_network_twice_can_be_merged() -> None:
+    member = build_ann((8,), 0.0, 1)
+    found = make_predictor(merge([member, member], [0.5, 0.5]))(IMAGES)
+    np.testing.assert_allclose(found, make_predictor(member)(IMAGES), atol=1e-6)
+
+
+def test_cross_entropy_by_hand() -> None:
+    logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1]])) + 300.0
+    assert cross_entropy(logits, np.array([0, 1], np.uint8)) == pytest.approx(
+        -(np.log(0.5) + np.log(0.1)) / 2
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(qualities=st.lists(st.floats(-2, 6), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_the_chosen_are_never_worse_than_the_best_alone(qualities: list[float], seed: int) -> None:
+    logits = [logits_of(quality, seed + number) for number, quality in enumerate(qualities)]
+    weights = choose_members(logits, LABELS)
+    assert sum(weights.values()) == pytest.approx(1)
+    assert all(weight > 0 for weight in weights.values())
+    assert list(weights) == sorted(weights)
+    mean = sum(weight * logits[number] for number, weight in weights.items())
+    alone = min(cross_entropy(rows, LABELS) for rows in logits)
+    assert cross_entropy(mean, LABELS) <= alone + 1e-12
+    assert choose_members(logits, LABELS) == weights
+
+
+def test_the_better_weighs_more_and_a_useless_one_nothing() -> None:
+    good, fair, harmful = logits_of(8.0, 1), logits_of(6.5, 2), logits_of(-8.0, 3)
+    weights = choose_members([harmful, fair, good], LABELS)
+    assert 0 not in weights
+    assert weights[2] > weights.get(1, 0.0)
+
+
+def test_a_single_candidate_has_all_the_weight() -> None:
+    assert choose_members([logits_of(1.0, 0)], LABELS) == {0: 1.0}
+
+
+def test_weights_are_shares_of_the_rounds_that_were_kept() -> None:
+    weights = choose_members([logits_of(3.0, seed) for seed in range(4)], LABELS, rounds=1)
+    assert list(weights.values()) == [1.0]
+    weights = choose_members([logits_of(3.0, seed) for seed in range(4)], LABELS)
+    assert 1 < len(weights) <= ROUNDS
+
+
+def test_candidates_have_folders_of_their_own(tmp_path: Path) -> None:
+    recipe = EnsembleRecipe(recipes=("cnn", "distorted"), seeds=2, first_seed=7)
+    assert candidate_folders(recipe, tmp_path) == [
+        (tmp_path / "members" / "cnn-0", "cnn", 7),
+        (tmp_path / "members" / "cnn-1", "cnn", 8),
+        (tmp_path / "members" / "distorted-0", "distorted", 7),
+        (tmp_path / "members" / "distorted-1", "distorted", 8),
+    ]
+
+
+def test_built_from_finished_runs_and_from_members_it_trains(
+    small: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "earlier"
+    run.mkdir()
+    save_model(build_ann((8,), 0.0, 1), run / "model.keras")
+    asked: list[tuple[str, str, int]] = []
+    said: list[str] = []
+
+    def train_member(folder: Path, name: str, seed: int) -> None:
+        folder.mkdir(parents=True)
+        save_model(build_ann((8,), 0.0, seed), folder / "model.keras")
+        asked.append((folder.name, name, seed))
+
+    recipe = EnsembleRecipe(runs=(str(run),), recipes=("cnn",), seeds=2, first_seed=5)
+    val = small.train[:50]
+    model = build_ensemble(recipe, tmp_path, val, train_member, said.append)
+    assert asked == [("cnn-0", "cnn", 5), ("cnn-1", "cnn", 6)]
+    assert said
+    assert all(line.startswith(f"member {tmp_path}") and "  weight " in line for line in said)
+    assert make_predictor(model)(val.images).shape == (50, 10)
+    with pytest.raises(UsageError, match=r"ensemble\.runs or ensemble\.recipes"):
+        build_ensemble(EnsembleRecipe(), tmp_path, val, train_member, said.append)
+
+
+def test_candidates_must_know_the_same_classes(small: Dataset, tmp_path: Path) -> None:
+    for classes in (10, 11):
+        (tmp_path / str(classes)).mkdir()
+        model = build_ann((4,), 0.0, 1, classes)
+        save_model(model, tmp_path / str(classes) / "model.keras")
+    recipe = EnsembleRecipe(runs=(str(tmp_path / "10"), str(tmp_path / "11")))
+    with pytest.raises(UsageError, match="the same classes apart"):
+        build_ensemble(recipe, tmp_path, small.train[:9], lambda *_: None, lambda _: None)
