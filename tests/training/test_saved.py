@@ -25,7 +25,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
     model = build_ann((16, 8), 0.3, 1)
-    compile_model(model, TrainingRecipe())
+    compile_model(model, TrainingRecipe(), 900)
     return model
 
 
@@ -99,6 +99,11 @@ def rewrite_config(path: Path, change: dict[str, object]) -> None:
         ({"config": {"activation": "gelu"}}, "has an activation 'gelu'"),
         ({"config": {"units": 10**12}}, "units 1000000000000"),
         ({"config": {"scale": {"class_name": "__lambda__"}}}, "asks for None.__lambda__"),
+        ({"config": {"filters": 10**9}}, "filters 1000000000"),
+        ({"config": {"kernel_size": [3, 10**9]}}, "kernel_size 1000000000"),
+        ({"config": {"strides": [0, 1]}}, "strides 0"),
+        ({"config": {"dilation_rate": "2"}}, "dilation_rate '2'"),
+        ({"config": {"target_shape": [-1]}}, "target_shape -1"),
         ({"module": "os"}, "asks for os"),
         ({"module": "kerasevil.layers"}, "asks for kerasevil"),
         ({"registered_name": "evil>Rescaling"}, "asks for evil>"),

@@ -147,7 +147,7 @@ def gather(words: Any, index: Any) -> Any:
 
 def whole_and_part(place: Any, side: int) -> tuple[Any, Any]:
     """Return the index of the pixel before `place`, int32 0 … side-1, and how far beyond it is."""
-    place = ops.clip(place + 1.0, 0.0, side - 1e-3)
+    place = ops.clip(place + 1.0, 0.0, side - 1e-5)
     whole = ops.floor(place)
     return ops.cast(whole, "int32"), place - whole
 
@@ -190,7 +190,7 @@ def relight(draws: Draws, pixels: Any, recipe: AugmentRecipe) -> Any:
         pixels = pixels + share * (smooth(pixels) - pixels)
     if recipe.contrast > 0:
         gamma = ops.exp(recipe.contrast * draws.normal(one_each))
-        pixels = INK * (ops.clip(pixels, 0.0, INK) / INK + 1e-6) ** gamma
+        pixels = INK * (ops.clip(pixels, 0.0, INK) / INK) ** gamma
     if recipe.noise > 0:
         level = recipe.noise * INK * ops.abs(draws.uniform(one_each))
         pixels = pixels + level * draws.normal((pixels.shape[0], SIDE, SIDE))
