@@ -28,7 +28,7 @@ RECIPE = TrainingRecipe(batch_size=64, epochs=5)
 
 def new_model() -> keras.Model:
     model = build_ann((16,), 0.3, 1)
-    compile_model(model, RECIPE)
+    compile_model(model, RECIPE, 900)
     return model
 
 

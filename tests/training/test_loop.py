@@ -16,9 +16,9 @@ set_up_keras()
 jax = pytest.importorskip("jax", reason="the compiled loop is JAX's")
 
 
-def model_for(recipe: TrainingRecipe, dropout: float = 0.0) -> keras.Model:
+def model_for(recipe: TrainingRecipe, dropout: float = 0.0, n: int = 900) -> keras.Model:
     model = build_ann((32, 16), dropout, recipe.seed)
-    compile_model(model, recipe)
+    compile_model(model, recipe, n)
     return model
 
 

@@ -47,7 +47,8 @@ def make_optimizer(recipe: TrainingRecipe, n: int) -> keras.optimizers.Optimizer
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
         steps = recipe.epochs * math.ceil(n / recipe.batch_size)
-        warmup = round(recipe.warmup * steps)
+        # At least one step is left to fall in, also where there are hardly any.
+        warmup = min(round(recipe.warmup * steps), steps - 1)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate,
             decay_steps=steps - warmup,
@@ -235,14 +236,16 @@ def in_batches(order: Any, batch_size: int) -> tuple[Any, Any]:
     """Return `order` (n,) as rows of `batch_size`, and which entries count: float32 1 or 0.
 
     The last row is filled up with entries that do not count, so that one step body serves them
-    all: a second one for the shorter last batch would double the time of compiling.
+    all: a second one for the shorter last batch would double the time of compiling. They are the
+    first of `order`, not one example again and again, because batch normalisation sees them too.
     """
     import jax.numpy as jnp
 
-    filling = -len(order) % batch_size
-    counts = jnp.ones(len(order), jnp.float32)
-    rows = [jnp.pad(array, (0, filling)).reshape(-1, batch_size) for array in (order, counts)]
-    return rows[0], rows[1]
+    n = len(order)
+    filling = -n % batch_size
+    counts = jnp.pad(jnp.ones(n, jnp.float32), (0, filling))
+    filled = jnp.concatenate([order, order[:filling]])
+    return filled.reshape(-1, batch_size), counts.reshape(-1, batch_size)
 
 
 def shuffled(key: Any, n: int) -> Any:
