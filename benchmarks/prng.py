@@ -38,7 +38,7 @@ Run = Callable[[], Any]
 def epoch_run(train: Examples, generator: str, shuffle: str) -> Run:
     """Return one compiled epoch of the recipe, traced with this generator and this shuffle."""
     model = build_ann(RECIPE.model.hidden, RECIPE.model.dropout)
-    loop.compile_model(model, RECIPE.training)
+    loop.compile_model(model, RECIPE.training, len(train))
     program = loop.compile_epoch(model, RECIPE.training, len(train))
     values = [[v.value for v in group] for group in loop.trained_variables(model)]
     images = jax.numpy.asarray(train.images)

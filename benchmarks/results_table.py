@@ -1,7 +1,7 @@
 """The results tables, written from records/*.json between two markers of each page.
 
-README.md has what is promised, docs/results.md what it was decided by: records that name it as their
-page. `--check` changes nothing and exits 1 when a page is out of date or a record is missing.
+README.md has what is promised, docs/results.md what it was decided by: records that name it as
+their page. `--check` changes nothing and exits 1 when a page is out of date or a record is missing.
 """
 
 from __future__ import annotations

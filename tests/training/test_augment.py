@@ -17,15 +17,11 @@ from inkdigits.training.recipe import AugmentRecipe
 set_up_keras()
 jax = pytest.importorskip("jax", reason="the draws are JAX's")
 
-from inkdigits.training.augment import (
-    JaxDraws,
-    affine_fields,
-    augment,
-    sample,
-    spline_fields,
-)
+from inkdigits.training.augment import augment
+from inkdigits.training.draws import JaxDraws
+from inkdigits.training.warp import affine_fields, sample, spline_fields
 
-EVERYTHING = AugmentRecipe(15.0, 0.2, 0.2, 2.0, 1.0, 0.5, 0.5, 0.3, 0.1)
+EVERYTHING = AugmentRecipe(15.0, 0.2, 0.2, 2.0, 1.0, 0.5, 0.5, 0.3, 0.1, 0.5)
 MIDDLE = 13.5
 # A bar that is no middle line of the image: mirrored or turned the wrong way, it lies elsewhere.
 BAR = np.zeros((28, 28), np.uint8)

@@ -17,7 +17,8 @@ from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.saved import save_model
 from inkdigits.training import material as module
-from inkdigits.training.augment import JaxDraws, augment
+from inkdigits.training.augment import augment
+from inkdigits.training.draws import JaxDraws
 from inkdigits.training.material import class_count, gather_material
 from inkdigits.training.network import build_model
 from inkdigits.training.recipe import Recipe

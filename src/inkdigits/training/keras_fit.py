@@ -12,35 +12,10 @@ import numpy as np
 
 from inkdigits.data.dataset import Examples
 from inkdigits.training.augment import augment
+from inkdigits.training.draws import TensorFlowDraws
 from inkdigits.training.loop import labels_for, require_finite
 from inkdigits.training.material import Material
 from inkdigits.training.recipe import TrainingRecipe
-
-
-class TensorFlowDraws:
-    """Random arrays from two integers, the same for the same ones."""
-
-    def __init__(self, seed: Any) -> None:
-        self.seed = seed
-        self.calls = 0
-
-    def _next(self) -> Any:
-        import tensorflow as tf
-
-        self.calls += 1
-        return tf.random.experimental.stateless_fold_in(self.seed, self.calls)
-
-    def uniform(self, shape: tuple[int, ...]) -> Any:
-        """Return float32 numbers between -1 and 1."""
-        import tensorflow as tf
-
-        return tf.random.stateless_uniform(shape, self._next(), minval=-1.0, maxval=1.0)
-
-    def normal(self, shape: tuple[int, ...]) -> Any:
-        """Return float32 standard normal numbers."""
-        import tensorflow as tf
-
-        return tf.random.stateless_normal(shape, self._next())
 
 
 class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]

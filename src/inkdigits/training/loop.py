@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import TrainingFailed
 from inkdigits.models.predict import make_predictor
-from inkdigits.training.augment import JaxDraws, augment
+from inkdigits.training.augment import augment
+from inkdigits.training.draws import JaxDraws
 from inkdigits.training.material import Material
 from inkdigits.training.recipe import TrainingRecipe
 

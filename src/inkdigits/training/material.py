@@ -14,7 +14,8 @@ from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.evaluation.model_file import load_predictor, model_file
 from inkdigits.synthesis.batch import synthesise
-from inkdigits.training.augment import JaxDraws, augment
+from inkdigits.training.augment import augment
+from inkdigits.training.draws import JaxDraws
 from inkdigits.training.recipe import Recipe
 
 Images = NDArray[np.uint8]

@@ -78,7 +78,8 @@ class AugmentRecipe:
     `rotation` ± degrees; `scale` and `shear` ± shares, height and width scaled apart; `shift` ±
     pixels; `elastic` the standard deviation of a smooth field, in pixels; `pen` ± pixels of stroke
     on either side, 0–1; `blur` 0–1; `contrast` the standard deviation of the logarithm of gamma;
-    `noise` the largest standard deviation of grain, as a share of full ink.
+    `noise` the largest standard deviation of grain, as a share of full ink; `clutter` the share of
+    images with something in the way: stains, lines, grain, fog, blur.
     """
 
     rotation: float = 0.0
@@ -90,6 +91,7 @@ class AugmentRecipe:
     blur: float = 0.0
     contrast: float = 0.0
     noise: float = 0.0
+    clutter: float = 0.0
 
     def __post_init__(self) -> None:
         limits = {
@@ -113,11 +115,6 @@ class AugmentRecipe:
     def changes_light(self) -> bool:
         """Whether pixels change their values."""
         return any((self.blur, self.contrast, self.noise))
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is changed at all."""
-        return self.moves or self.changes_light or self.pen > 0
 
 
 @dataclass(frozen=True)
