@@ -7,12 +7,14 @@ JAX and on TensorFlow; only the random numbers come from the engine's own source
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 from inkdigits.training.clutter import clutter
-from inkdigits.training.draws import Draws
+from inkdigits.training.draws import Draws, JaxDraws, TensorFlowDraws
 from inkdigits.training.light import redraw_pen, relight
 from inkdigits.training.recipe import AugmentRecipe
 from inkdigits.training.warp import warp
@@ -32,3 +34,24 @@ def augment(draws: Draws, images: Any, recipe: AugmentRecipe) -> Any:
     if recipe.clutter > 0:
         pixels = clutter(draws, pixels, recipe.clutter)
     return pixels
+
+
+def compile_augmentation(recipe: AugmentRecipe) -> Callable[[Any, int, int], Any]:
+    """Return `distort(images, seed, number)`: `augment`, compiled, with draws by both integers."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def by_key(key: Any, images: Any) -> Any:
+            return augment(JaxDraws(key), images, recipe)
+
+        compiled = jax.jit(by_key)
+        return lambda images, seed, number: compiled(
+            jax.random.fold_in(jax.random.key(seed), number), images
+        )
+    import tensorflow as tf
+
+    def by_seed(seed: Any, images: Any) -> Any:
+        return augment(TensorFlowDraws(seed), images, recipe)
+
+    traced = tf.function(by_seed)
+    return lambda images, seed, number: traced(tf.constant([seed, number], tf.int32), images)

@@ -43,8 +43,8 @@ def build_ensemble(
 ) -> keras.Model:
     """Return the ensemble of the recipe's candidates, trained by `train_member` where it must be.
 
-    `say` is told which members got which weight. Raises UsageError when there is no candidate, or
-    when some know an eleventh class and others do not.
+    `say` is told which members got which weight. Raises UsageError when there is no candidate, for
+    one that is itself an ensemble, and when some know an eleventh class and others do not.
     """
     runs = [Path(run) for run in recipe.runs]
     for place, name, seed in candidate_folders(recipe, folder):
@@ -53,6 +53,10 @@ def build_ensemble(
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
     models = [load_model(find_model(run, KERAS_FILES)) for run in runs]
+    if not all(isinstance(model, keras.Sequential) for model in models):
+        raise UsageError(
+            "an ensemble's candidates must be single networks.", "Name the runs of its members."
+        )
     if len({model.output_shape[-1] for model in models}) > 1:
         raise UsageError(
             "an ensemble's candidates must tell the same classes apart.",

@@ -11,8 +11,7 @@ import keras
 import numpy as np
 
 from inkdigits.data.dataset import Examples
-from inkdigits.training.augment import augment
-from inkdigits.training.draws import TensorFlowDraws
+from inkdigits.training.augment import compile_augmentation
 from inkdigits.training.loop import labels_for, require_finite
 from inkdigits.training.material import Material
 from inkdigits.training.recipe import TrainingRecipe
@@ -29,7 +28,7 @@ class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.labels = labels_for(recipe.loss, examples.labels, classes)
         self.recipe = recipe
         self.epoch = first_epoch
-        self.distort = compile_augmentation(recipe)
+        self.distort = compile_augmentation(recipe.augment)
         self.shuffle()
 
     def shuffle(self) -> None:
@@ -48,18 +47,9 @@ class ShuffledBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         size = self.recipe.batch_size
         chosen = self.order[step * size : (step + 1) * size]
-        seed = np.array([self.recipe.seed, self.epoch * len(self) + step], np.int32)
-        return self.distort(self.images[chosen], seed), self.labels[chosen]
-
-
-def compile_augmentation(recipe: TrainingRecipe) -> Any:
-    """Return `distort(images, seed)`, the recipe's augmentation as a compiled function."""
-    import tensorflow as tf
-
-    def distort(images: Any, seed: Any) -> Any:
-        return augment(TensorFlowDraws(seed), images, recipe.augment)
-
-    return tf.function(distort)
+        number = self.epoch * len(self) + step
+        pixels = self.distort(self.images[chosen], self.recipe.seed, number)
+        return pixels, self.labels[chosen]
 
 
 class EpochLogs(keras.callbacks.Callback):  # type: ignore[misc]

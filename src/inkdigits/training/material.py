@@ -14,8 +14,7 @@ from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.evaluation.model_file import load_predictor, model_file
 from inkdigits.synthesis.batch import synthesise
-from inkdigits.training.augment import augment
-from inkdigits.training.draws import JaxDraws
+from inkdigits.training.augment import compile_augmentation
 from inkdigits.training.recipe import Recipe
 
 Images = NDArray[np.uint8]
@@ -71,17 +70,14 @@ def added_material(recipe: Recipe, train: Examples) -> list[Material]:
 
 def taught_copies(recipe: Recipe, train: Examples, classes: int) -> Material:
     """Return distorted copies of `train` with the teacher's probabilities, float32 (N, classes)."""
-    import jax
-
     settings = recipe.distillation
     predict = load_predictor(model_file(Path(settings.teacher)))
-    distort = jax.jit(lambda key, images: augment(JaxDraws(key), images, settings.augment))
-    root = jax.random.key(recipe.training.seed)
+    distort = compile_augmentation(settings.augment)
     parts = []
     starts = list(range(0, len(train), CHUNK)) * settings.copies
     for number, start in enumerate(starts):
         some = train.images[start : start + CHUNK]
-        distorted = np.asarray(distort(jax.random.fold_in(root, number), some))
+        distorted = np.asarray(distort(some, recipe.training.seed, number))
         images = np.rint(distorted).astype(np.uint8)
         labels = np.zeros((len(images), classes), np.float32)
         labels[:, :CLASSES] = predict(images)
