@@ -26,10 +26,13 @@ Y, X = (grid.astype(np.float32)[None] for grid in np.meshgrid(AXIS, AXIS, indexi
 def clutter(draws: Draws, pixels: Any, share: float) -> Any:
     """Return `pixels`, float32 (N, 28, 28), 0–255, of which a `share` (0–1) carries clutter."""
     count = round(share * pixels.shape[0] / len(KINDS))
-    parts = [pixels[len(KINDS) * count :]]
-    for number, kind in enumerate(KINDS):
-        parts.append(kind(draws, pixels[number * count : (number + 1) * count]))
-    return ops.concatenate(parts) if count else pixels
+    if count == 0:
+        return pixels
+    parts = [
+        kind(draws, pixels[number * count : (number + 1) * count])
+        for number, kind in enumerate(KINDS)
+    ]
+    return ops.concatenate([*parts, pixels[len(KINDS) * count :]])
 
 
 def one_each(draws: Draws, pixels: Any) -> Any:
