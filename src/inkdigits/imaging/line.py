@@ -1,0 +1,202 @@
+"""Line: a page that shows one number becomes the crops of height 32 that the line network sees.
+
+The band of the usual digits is brought to about two thirds of the height; ink is scaled by its own
+darkest parts. The same code makes the crops that networks are trained with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.clean import Grey, as_float32, as_uint8
+from inkdigits.imaging.line_ink import LineInk, find_line_ink
+
+HEIGHT = 32
+BAND = 21
+"""Rows of a crop between top and bottom of a usual digit."""
+MOST_INK = 30
+"""Rows that all ink of a number may fill, tall strokes and tails included."""
+MIN_WIDTH, MAX_WIDTH, WIDTH_STEP = 16, 512, 4
+SIDE_MARGIN = 4
+"""Columns left free at each side of the ink."""
+LONGEST = 640
+"""A page is searched on a copy whose longer side is at most this."""
+NEAR = 150
+"""A page whose shorter side is at most this is never searched from afar."""
+CLOSER = 56
+"""Rows of the band on the copy that crops are cut from, when the page was searched from afar."""
+MIN_STROKE = 1.3
+"""Strokes thinner than this, in pixels of the crop, are thickened before shrinking."""
+FULL = 97.5
+"""The percentile of the ink that counts as full strength."""
+
+
+@dataclass(frozen=True)
+class LineCrop:
+    """What the line network sees: `image` uint8 (32, W), ink bright on 0, W a multiple of 4, 16–512.
+
+    `box` is the ink's left, top, width, height in source pixels. `to_source` is float64 (2, 3): it
+    takes a column, a row and 1 of the crop to x and y of the source.
+    """
+
+    image: NDArray[np.uint8]
+    box: tuple[int, int, int, int]
+    to_source: NDArray[np.float64]
+
+    def source_x(self, column: float) -> float:
+        """Return x in the source of a place at mid-height, in columns of the crop."""
+        return float(self.to_source[0] @ (column, HEIGHT / 2, 1))
+
+
+def line_crops(grey: Grey) -> tuple[LineCrop, ...]:
+    """Return alternative crops of the one number on `grey`, uint8 (h, w), best first.
+
+    Either polarity, any size. There are three crops: printing masked out, everything the band
+    holds, and all ink fitted to the height; () where the page is blank.
+    """
+    page, scale = shrunk(grey, LONGEST / max(grey.shape))
+    ink = find_line_ink(page)
+    if ink is None:
+        return ()
+    origin = (0, 0)
+    if is_far(ink, grey.shape):
+        closer = look_closer(grey, ink, scale)
+        if closer is not None:
+            ink, scale, origin = closer
+    views = ((True, BAND, MOST_INK), (False, BAND, MOST_INK), (True, HEIGHT, 26))
+    return tuple(cut(ink, masked, band, most, scale, origin) for masked, band, most in views)
+
+
+def shrunk(grey: Grey, scale: float) -> tuple[Grey, float]:
+    """Return `grey` scaled down by `scale`, itself where that is 1 or more, and the scale."""
+    if scale >= 1:
+        return grey, 1.0
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    return as_uint8(cv2.resize(grey, size, interpolation=cv2.INTER_AREA)), scale
+
+
+def is_far(ink: LineInk, shape: tuple[int, ...]) -> bool:
+    """Tell whether the number is a small part of a large page, so that a closer look pays."""
+    small = ink.bottom - ink.top < 0.4 * min(ink.mask.shape) and min(shape) > NEAR
+    return small or max(shape) > 1.3 * LONGEST
+
+
+def look_closer(
+    grey: Grey, ink: LineInk, scale: float
+) -> tuple[LineInk, float, tuple[int, int]] | None:
+    """Find the ink again on the part of `grey` around it: ink, scale, and left and top of the part.
+
+    None where it is not found again.
+    """
+    left, top, width, height = ink.box
+    tall = max(ink.bottom - ink.top, 4)
+    columns = (int((left - 1.5 * tall) / scale), int((left + width + 1.5 * tall) / scale) + 1)
+    rows = (int((top - tall) / scale), int((top + height + tall) / scale) + 1)
+    x, y = max(0, columns[0]), max(0, rows[0])
+    part, closer = shrunk(grey[y : rows[1], x : columns[1]], CLOSER * scale / tall)
+    found = find_line_ink(np.ascontiguousarray(part))
+    return None if found is None else (found, closer, (x, y))
+
+
+def cut(
+    ink: LineInk,
+    masked: bool,
+    band: int,
+    most: int,
+    scale: float,
+    origin: tuple[int, int],
+) -> LineCrop:
+    """Cut one crop: the band scaled to `band` rows, all ink to `most` rows at most.
+
+    `scale` is the ink's pixels per source pixel, `origin` its left and top in the source.
+    """
+    left, top, width, height = ink.box
+    centre = left + width / 2
+    rise = abs(ink.slope) * width / 2
+    usual = max(ink.bottom - ink.top, 1.0)
+    middle = (ink.top + ink.bottom) / 2
+    reach = max(middle - top - rise, top + height - rise - middle, usual / 2)
+    by = min(band / usual, most / 2 / reach)
+    if band == HEIGHT:
+        middle, by = top + height / 2, most / max(height - 2 * rise, usual)
+    long = width * by + 2 * SIDE_MARGIN
+    columns = int(np.clip(-(-long // WIDTH_STEP) * WIDTH_STEP, MIN_WIDTH, MAX_WIDTH))
+    across = min(by, (columns - 2 * SIDE_MARGIN) / width)
+    forward = np.array(
+        [
+            [across, 0, columns / 2 - across * centre],
+            [-ink.slope * by, by, HEIGHT / 2 - by * (middle - ink.slope * centre)],
+        ]
+    )
+    image = rendered(ink, masked, forward, columns)
+    to_source = inverse_of(forward, scale, origin)
+    return LineCrop(image, in_source(ink.box, scale, origin), to_source)
+
+
+def rendered(
+    ink: LineInk, masked: bool, forward: NDArray[np.float64], columns: int
+) -> NDArray[np.uint8]:
+    """Return the ink under the affine map `forward` as uint8 (32, columns), full strength 255."""
+    left, top, width, height = ink.box
+    pad = 3
+    x, y = max(0, left - pad), max(0, top - pad)
+    part = np.s_[y : top + height + pad, x : left + width + pad]
+    grown = cv2.dilate(ink.mask[part].view(np.uint8), np.ones((3, 3), np.uint8))
+    hidden = grown == 0 if masked else ink.printed[part] & (grown == 0)
+    depth = ink.depth[part].copy()
+    depth[hidden] = 0
+    by = float(forward[1, 1])
+    depth = thickened(depth, grown, by)
+    few, _ = shrunk(depth, by)
+    shrink = np.array([few.shape[1] / depth.shape[1], few.shape[0] / depth.shape[0]])
+    # Pixel centres: a pixel of `few` at (u, v) lies at (u + 0.5) / shrink − 0.5 of the part.
+    to_part = np.array(
+        [
+            [1 / shrink[0], 0, x + 0.5 / shrink[0]],
+            [0, 1 / shrink[1], y + 0.5 / shrink[1]],
+            [0, 0, 1],
+        ]
+    )
+    warp = forward @ to_part
+    warp[:, 2] -= 0.5
+    image = as_float32(
+        cv2.warpAffine(as_float32(few), warp, (columns, HEIGHT), flags=cv2.INTER_LINEAR)
+    )
+    inside = image[image > 0.25 * image.max()]
+    full = max(float(np.percentile(inside, FULL)), 1.0) if inside.size else 1.0
+    return as_uint8(np.rint(np.minimum(image * (255 / full), 255)))
+
+
+def thickened(depth: Grey, mask: NDArray[np.uint8], by: float) -> Grey:
+    """Grow strokes that scaling by `by` would make thinner than `MIN_STROKE`."""
+    if by >= 1:
+        return depth
+    outline = int(cv2.countNonZero(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, CROSS)))
+    width = 4 * cv2.countNonZero(mask) / max(outline, 1) - 2
+    side = 1 + round(MIN_STROKE / by - width)
+    return depth if side < 2 else as_uint8(cv2.dilate(depth, np.ones((side, side), np.uint8)))
+
+
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+def inverse_of(
+    forward: NDArray[np.float64], scale: float, origin: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the way back from a crop to the source, given the way from the copy to the crop."""
+    back = np.asarray(cv2.invertAffineTransform(forward), np.float64) / scale
+    back[:, 2] += origin
+    return back
+
+
+def in_source(
+    box: tuple[int, int, int, int], scale: float, origin: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return a box of the copy in source pixels."""
+    left, top, width, height = (v / scale for v in box)
+    x, y = round(left + origin[0]), round(top + origin[1])
+    return x, y, max(1, round(width)), max(1, round(height))
