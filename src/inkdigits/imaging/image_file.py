@@ -108,7 +108,7 @@ def tiff_pages(content: bytes, account: Account, *, every: bool) -> Iterator[Pag
         for number, index in enumerate(indices, start=1):
             with account.decoding():
                 go_to(image, index)
-                page = load_page(image, number, orientation_of(image), account)
+                page = load_page(image, number, None, account)
             yield page
 
 
@@ -168,9 +168,10 @@ def pixels_of(image: Image.Image, orientation: int | None = None) -> Grey:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the orientation 1–8 that the metadata of a Pillow image names, else 1.
+    """Return the orientation 1–8 that the metadata of a loaded Pillow image names, else 1.
 
-    Pillow would read a whole EXIF directory, of any size, for this one number.
+    Pillow would read a whole EXIF directory, of any size, for this one number. Of a TIFF it reads
+    it anyhow, turns the pixels itself and forgets the tag.
     """
     tags = getattr(image, "tag_v2", None)
     if tags is not None:
