@@ -1,0 +1,122 @@
+"""Layout: glyphs set side by side as a hand sets them: apart, touching, overlapping, linked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.clean import as_uint8
+from inkdigits.synthesis.strokes import Ink
+
+NEAR_ROWS = 3
+"""Strokes so many rows apart already meet."""
+
+
+@dataclass
+class Line:
+    """A line of writing that grows to the right: `ink` uint8 (rows, columns), bright on 0.
+
+    `baseline` is the row on which digits stand. `box` is that of what counts, in columns.
+    """
+
+    ink: Ink
+    baseline: int
+    end: int = 0
+    first: int = -1
+    last: int = 0
+    edge: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.edge = np.full(len(self.ink), -(10**6))
+
+    def add(self, glyph: Ink, rise: float, gap: float, counts: bool) -> None:
+        """Set `glyph` so that its bottom is `rise` rows above the baseline, `gap` columns off.
+
+        The gap is measured where the strokes come nearest; a negative one overlaps them. `counts`
+        says whether the glyph is part of the number.
+        """
+        glyph = cut_to_ink(glyph)
+        rows, columns = glyph.shape
+        top = int(np.clip(self.baseline - rise - rows, 0, max(0, len(self.ink) - rows)))
+        part = slice(top, top + rows)
+        glyph = glyph[: len(self.ink) - top]
+        left = self.place(glyph, part, gap)
+        if left + columns > self.ink.shape[1]:
+            return
+        where = self.ink[part, left : left + columns]
+        np.maximum(where, glyph, out=where)
+        filled = glyph > 60
+        ends = left + columns - 1 - filled[:, ::-1].argmax(axis=1)
+        self.edge[part] = np.where(
+            filled.any(axis=1), np.maximum(ends, self.edge[part]), self.edge[part]
+        )
+        self.end = max(self.end, left + columns)
+        if counts:
+            self.first = left if self.first < 0 else min(self.first, left)
+            self.last = max(self.last, left + columns)
+
+    def place(self, glyph: Ink, part: slice, gap: float) -> int:
+        """Return the column at which `glyph` starts."""
+        if self.end == 0:
+            return max(2, round(gap))
+        filled = glyph > 60
+        starts = np.where(filled.any(axis=1), filled.argmax(axis=1), 10**6)
+        edge = widened(self.edge)[part][: len(starts)]
+        meeting = int((edge - starts).max())
+        loose = self.end - round(0.3 * glyph.shape[1])
+        left = meeting + 1 if meeting > -(10**5) else loose
+        # A glyph that fits under a bar or beside a dot still follows the one before it.
+        return max(2, max(left, loose) + round(gap))
+
+
+def new_line(height: float, glyphs: int) -> Line:
+    """Return an empty line for so many glyphs of digits `height` pixels tall."""
+    rows = round(2.4 * height)
+    columns = round((1.7 * glyphs + 4) * height)
+    return Line(np.zeros((rows, columns), np.uint8), round(1.7 * height))
+
+
+def widened(edge: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the largest of `edge` within `NEAR_ROWS` of each row."""
+    padded = np.pad(edge, NEAR_ROWS, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAR_ROWS + 1)
+    return np.asarray(windows.max(axis=1))
+
+
+def cut_to_ink(glyph: Ink) -> Ink:
+    """Return `glyph` cut to the box of its ink, at least 1×1."""
+    left, top, width, height = cv2.boundingRect((glyph > 40).astype(np.uint8))
+    return as_uint8(glyph[top : top + max(height, 1), left : left + max(width, 1)])
+
+
+def scaled(glyph: Ink, scale: float) -> Ink:
+    """Return `glyph` scaled, at least 2 pixels a side."""
+    size = (max(2, round(glyph.shape[1] * scale)), max(2, round(glyph.shape[0] * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return as_uint8(cv2.resize(glyph, size, interpolation=way))
+
+
+def linked_zeros(count: int, height: float, pen: float, rng: np.random.Generator) -> Ink:
+    """Write `count` zeros in one stroke: loops joined at the top, or at half height."""
+    width = height * rng.uniform(0.6, 1.3)
+    step = width * rng.uniform(0.95, 1.6)
+    start = -np.pi / 2 + rng.normal(0, 0.3) if rng.random() < 0.7 else rng.normal(-0.4, 0.2)
+    turns = np.linspace(0, 1, 18)
+    curves = []
+    for number in range(count):
+        w, h = width * np.exp(rng.normal(0, 0.1)), height * np.exp(rng.normal(0, 0.08))
+        angle = start - 2 * np.pi * turns * rng.uniform(0.93, 1.08)
+        ring = np.stack([w / 2 * np.cos(angle), h / 2 * np.sin(angle)], axis=1)
+        curves.append(ring + [number * step, rng.normal(0, 0.05 * height)])
+    points = np.concatenate(curves)
+    points += 0.02 * height * rng.normal(0, 1, points.shape)
+    border = pen + 2
+    points = points - points.min(axis=0) + border
+    size = np.ceil(points.max(axis=0) + border).astype(int)
+    ink = np.zeros((size[1], size[0]), np.uint8)
+    fixed = [np.rint(points * 16).astype(np.int32)[:, None]]
+    cv2.polylines(ink, fixed, False, 255, max(1, round(pen - 0.7)), cv2.LINE_AA, 4)
+    return ink

@@ -1,0 +1,214 @@
+"""Numbers: made photos and scans of whole numbers, and the crops the line network learns from.
+
+A number is written by one hand with one pen: real digits redrawn, or digits of a made-up writer.
+What stands around it, on the paper and in it, is never part of its text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.data.dataset import Examples
+from inkdigits.errors import UsageError
+from inkdigits.imaging.line import line_crops
+from inkdigits.synthesis import scene
+from inkdigits.synthesis.comb import in_comb
+from inkdigits.synthesis.hand import new_hand
+from inkdigits.synthesis.layout import Line, linked_zeros, new_line, scaled
+from inkdigits.synthesis.no_number import no_number
+from inkdigits.synthesis.punctuation import add_head, add_separator, add_tail
+from inkdigits.synthesis.scene import Writing
+from inkdigits.synthesis.skeletons import Skeletons, new_pen, skeletons
+from inkdigits.synthesis.strokes import Ink
+from inkdigits.synthesis.texts import number_text
+from inkdigits.synthesis.writers import MadeWriter, RealWriter, Writer
+
+REAL = 0.5
+"""The share of numbers whose digits are real ones redrawn."""
+NO_NUMBER = 0.08
+"""The share of images that hold no number."""
+POOL = 6000
+"""So many real digits are thinned, at most, for one call."""
+FOUND = 0.8
+"""A crop must span so much of the number's columns and rows, else its text would be wrong."""
+VIEWS = (0.5, 0.25, 0.25)
+"""How often each of a page's crops is the one learnt from."""
+KINDS = ("cheque", "plain", "cell", "comb", "ruled", "screen")
+KIND_SHARES = (0.34, 0.2, 0.16, 0.08, 0.12, 0.1)
+
+
+@dataclass(frozen=True)
+class MadePage:
+    """A made page: `grey` uint8 (h, w), what is to be read, and the share of it the digits span.
+
+    `box` is left, top, width, height of the digits as shares of the page, None where `text` is "".
+    """
+
+    grey: NDArray[np.uint8]
+    text: str
+    box: tuple[float, float, float, float] | None
+
+
+def write_numbers(
+    n: int, digits: Examples, rng: np.random.Generator
+) -> list[tuple[NDArray[np.uint8], str]]:
+    """Return `n` made photos or scans, uint8 (h, w), each with its number as text.
+
+    A share of `NO_NUMBER` holds none, and its text is "". `digits` are real framed digits to
+    redraw. Raises UsageError for a negative count or a digit of which there is none.
+    """
+    pool = checked_pool(n, digits, rng)
+    return [(page.grey, page.text) for page in (made_page(pool, rng) for _ in range(n))]
+
+
+def number_examples(
+    n: int, digits: Examples, seed: int
+) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Return `n` crops, uint8 (32, W), made by the reader's own code, and their texts; by seed.
+
+    Pages on which the crop misses part of the number are made again. Raises as `write_numbers`.
+    """
+    rng = np.random.default_rng(seed)
+    pool = checked_pool(n, digits, rng)
+    images: list[NDArray[np.uint8]] = []
+    texts: list[str] = []
+    while len(images) < n:
+        page = made_page(pool, rng)
+        crop = some_crop(page, rng)
+        if crop is not None:
+            images.append(crop)
+            texts.append(page.text)
+    return images, texts
+
+
+def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeletons:
+    """Return the real digits to redraw, thinned."""
+    if n < 0:
+        raise UsageError(f"the count of numbers must be ≥ 0, got {n}.")
+    missing = sorted(set(range(10)) - set(digits.labels.tolist()))
+    if missing:
+        raise UsageError(f"there is no digit {missing[0]} to redraw.", "Give some of MNIST.")
+    most = int(np.clip(3 * n, 300, POOL))
+    pool = skeletons(digits, most, rng)
+    if min(len(rows) for rows in pool.known) == 0:
+        pool = skeletons(digits, len(digits), rng)
+    return pool
+
+
+def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | None:
+    """Return one of the crops of a page, None where the number was not found whole."""
+    crops = line_crops(page.grey)
+    if not crops:
+        return None
+    if page.box is not None and spanned(crops[0].box, page) < FOUND:
+        return None
+    return crops[min(int(rng.choice(len(VIEWS), p=VIEWS)), len(crops) - 1)].image
+
+
+def spanned(box: tuple[int, int, int, int], page: MadePage) -> float:
+    """Return the lesser share of the number's columns and rows that `box` spans."""
+    if page.box is None:
+        return 0.0
+    rows, columns = page.grey.shape
+    shares = []
+    for start, length, side, true_start, true_length in (
+        (box[0], box[2], columns, page.box[0], page.box[2]),
+        (box[1], box[3], rows, page.box[1], page.box[3]),
+    ):
+        low, high = max(start, true_start * side), start + length
+        shares.append((min(high, (true_start + true_length) * side) - low) / (true_length * side))
+    return float(min(shares))
+
+
+def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
+    """Make one page, with a number or without."""
+    height = float(np.exp(rng.uniform(np.log(20), np.log(58))))
+    writer = new_writer(height, pool, rng)
+    kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]
+    if rng.random() < NO_NUMBER:
+        writing, text = no_number(writer, rng), ""
+    else:
+        text = number_text(rng)
+        comb = kind == "comb"
+        writing = in_comb(text, writer, rng) if comb else on_sheet(text, writer, rng)
+    if kind == "ruled" or (kind == "cheque" and rng.random() < 0.45):
+        writing = scene.ruled(writing, rng)
+    if kind == "cell":
+        writing = scene.framed(writing, rng)
+    if text and rng.random() < 0.04:
+        writing = scene.underlined(writing, rng)
+    writing = scene.cropped(writing, rng)
+    grey = scene.photographed(writing, kind, rng)
+    return MadePage(grey, text, in_shares(writing))
+
+
+def in_shares(writing: Writing) -> tuple[float, float, float, float] | None:
+    """Return the box of the digits that are on the sheet as shares of its sides."""
+    if writing.box is None:
+        return None
+    rows, columns = writing.ink.shape
+    left, top = max(0, writing.box[0]), max(0, writing.box[1])
+    right = min(columns, writing.box[0] + writing.box[2])
+    bottom = min(rows, writing.box[1] + writing.box[3])
+    return left / columns, top / rows, (right - left) / columns, (bottom - top) / rows
+
+
+def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writer:
+    """Draw a writer of digits `height` pixels tall."""
+    if rng.random() < REAL:
+        return RealWriter(height, pool, new_pen(height, rng))
+    return MadeWriter(height, new_hand(rng))
+
+
+def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
+    """Write `text` on an empty sheet, with what people put around and into a number."""
+    height = writer.height
+    line = new_line(height, len(text) + 6)
+    if rng.random() < 0.1:
+        add_head(line, height, writer.pen, rng)
+    write_digits(text, line, writer, rng)
+    if rng.random() < (0.35 if len(text) > 1 else 0.08):
+        add_tail(line, height, writer.pen, rng)
+    return sheet(line, writer, rng)
+
+
+def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator) -> None:
+    """Write the digits of `text`: apart or touching, level or drifting, zeros perhaps smaller."""
+    height = writer.height
+    usual = height * float(rng.choice([rng.uniform(0.15, 0.7), rng.uniform(0, 0.2), -0.04]))
+    drift = height * rng.normal(0, 0.035)
+    zeros = len(text) - len(text.rstrip("0"))
+    few = rng.random() < 0.3 and zeros >= 2 and len(text) > zeros
+    small = rng.uniform(0.35, 0.85) if few else 1.0
+    lift = height * (rng.uniform(0, 1 - small) if rng.random() < 0.3 else 0.0)
+    linked = zeros >= 2 and rng.random() < 0.22
+    parted = len(text) > 3 and rng.random() < 0.5
+    for place, digit in enumerate(text):
+        left = len(text) - place
+        if parted and place and left % 3 == 0:
+            add_separator(line, height, writer.pen, rng)
+        rise = height * rng.normal(0, 0.035) + place * drift
+        gap = usual + height * abs(rng.normal(0, 0.05))
+        if linked and left <= zeros and (left == zeros or (parted and left % 3 == 0)):
+            count = left if not parted else min(left, (left - 1) % 3 + 1)
+            glyph = linked_zeros(count, height * small, writer.pen, rng)
+            line.add(glyph, rise + lift, gap, True)
+        elif not (linked and left <= zeros):
+            glyph = writer.digit(int(digit), rng)
+            if left <= zeros and small < 1:
+                glyph = scaled(glyph, small)
+            line.add(glyph, rise + (lift if left <= zeros else 0), gap, True)
+
+
+def sheet(line: Line, writer: Writer, rng: np.random.Generator) -> Writing:
+    """Return a finished line on a sheet with room around it."""
+    room = round(1.2 * writer.height)
+    ink: Ink = np.pad(line.ink[:, : line.end + 2], ((room // 2, room // 2), (room, room)))
+    part = ink[:, room + line.first : room + line.last]
+    rows = np.flatnonzero((part > 40).any(axis=1))
+    top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, len(ink))
+    box = (room + line.first, top, line.last - line.first, bottom - top)
+    return Writing(ink, np.zeros_like(ink), box, writer.height, writer.pen)
