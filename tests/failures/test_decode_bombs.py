@@ -84,7 +84,7 @@ def tiff(entries: list[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:
 def grey_tiff(width: int, height: int, **changes: tuple[int, int, int]) -> list:
     named = {
         "width": (256, 4, 1, width), "height": (257, 4, 1, height), "bits": (258, 3, 1, 8),
-        "compression": (259, 3, 1, 1), "photometric": (262, 3, 1, 1), "places": (273, 4, 1, 200),
+        "compression": (259, 3, 1, 1), "photometric": (262, 3, 1, 1), "places": (273, 4, 1, 122),
         "samples": (277, 3, 1, 1), "rows": (278, 4, 1, height), "lengths": (279, 4, 1, 100),
     }  # fmt: skip
     return [(tag, *changes.get(name, rest)) for name, (tag, *rest) in named.items()]
@@ -167,7 +167,7 @@ BOMBS = {
     "tiff, loop": (
         tiff(TAGS).replace(b"\0\0\0\0", b"\x08\0\0\0") + bytes(4000), "", 20,
     ),
-    "pdf, box": (pdf(box=b"0 0 1e9 1000000000"), "", 20),
+    "pdf, box": (pdf(box=b"0 0 1000000000 1000000000"), "too large", 20),
 }  # fmt: skip
 
 
@@ -198,4 +198,4 @@ def test_the_largest_image_allowed_takes_less_than_a_gigabyte(tmp_path: Path, id
         (tmp_path / kind).write_bytes(encoded(image, kind, **options))
         answer = probed(tmp_path / kind)
         assert answer["said"] == "1 pages"
-        assert answer["own"] <= 900, kind
+        assert answer["own"] <= 1000, kind

@@ -6,6 +6,7 @@ is read from the header and checked before any pixel is decoded.
 
 from __future__ import annotations
 
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ SIGNATURES = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
+# Where the first bytes hold width and height.
+SIZES = {"PNG": (">II", 16), "GIF": ("<HH", 6)}
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,8 +94,8 @@ def single_page(content: bytes, name: str, account: Account) -> Page:
         header = read_jpeg(content)
         check_size(header.width, header.height, account.limits)
         content, orientation = header.content, header.orientation
-    if name == "WEBP":
-        check_size(*webp_size(content), account.limits)
+    if name in SIZES or name == "WEBP":
+        check_size(*header_size(content, name), account.limits)
     with open_image(content, name, account) as image:
         return load_page(image, 1, orientation, account)
 
@@ -191,8 +194,17 @@ def resolution(image: Image.Image) -> float | None:
     return round(dpi, 2) if 10 <= dpi <= 10_000 else None
 
 
-def webp_size(content: bytes) -> tuple[int, int]:
-    """Return width and height of a WebP; Pillow would make its canvas before telling them."""
+def header_size(content: bytes, name: str) -> tuple[int, int]:
+    """Return the width and height that a PNG, GIF or WebP announces; raises UnreadableImage.
+
+    Pillow would tell them only of an image that it thinks small enough.
+    """
+    if name in SIZES:
+        pair, place = SIZES[name]
+        if len(content) < place + struct.calcsize(pair):
+            raise damaged("the header is cut off")
+        width, height = struct.unpack_from(pair, content, place)
+        return width, height
     kind, head = content[12:16], content[20:30].ljust(10, b"\0")
     if kind == b"VP8X":
         return int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:10], "little") + 1
