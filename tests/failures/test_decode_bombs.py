@@ -114,6 +114,12 @@ def gif(width: int, height: int) -> bytes:
     return bytes(plain)
 
 
+def long_gif() -> bytes:
+    plain = gif(8, 8)
+    first = plain.index(b"\x2c")
+    return plain[:first] + b"\x21\xfe\x01A\0" * 500_000 + plain[first:]
+
+
 def webp(width: int, height: int) -> bytes:
     plain = encoded(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "WEBP", exif=b"Exif\0\0II*\0")
     assert plain[12:16] == b"VP8X"
@@ -136,6 +142,10 @@ BOMBS = {
     "png, text": (png(60, 40, (b"zTXt", TEXT), data=deflated(MB)), "", 30),
     "png, many texts": (png(60, 40, *[(b"zTXt", TEXT)] * 100, data=deflated(MB)), "", 150),
     "png, profile": (png(60, 40, (b"iCCP", TEXT), data=deflated(MB)), "", 30),
+    "png, many chunks": (
+        png(60, 40, *[(b"abCd", b"")] * 100_000, data=deflated(MB)), "thousands of parts", 30,
+    ),
+    "gif, many parts": (long_gif(), "thousands of parts", 30),
     "jpeg, huge": (jpeg_with(b"").replace(b"\0\x40\0\x40", b"\xff\xdc\xff\xdc"), "the limit", 20),
     "jpeg, exif": (jpeg_with(exif_bomb()), "1 pages", 20),
     "jpeg, much exif": (jpeg_with(exif_bomb(), 100), "1 pages", 60),

@@ -10,6 +10,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -96,7 +97,9 @@ def single_page(content: bytes, name: str, account: Account) -> Page:
         content, orientation = header.content, header.orientation
     if name in SIZES or name == "WEBP":
         check_size(*header_size(content, name), account.limits)
-    with open_image(content, name, account) as image:
+    stream = Metered(content, account)
+    with open_image(stream, name, account) as image:
+        stream.expect_pixels()
         return load_page(image, 1, orientation, account)
 
 
@@ -104,23 +107,27 @@ def tiff_pages(content: bytes, account: Account, *, every: bool) -> Iterator[Pag
     """Yield the pages of a TIFF, or only the first; raises UnreadableImage."""
     with account.decoding():
         pages = readable_pages(content, account.limits)
-        indices = list(pages) if every else [next(pages, 0)]
+        most = account.limits.max_pages + 1 if every else 1
+        indices = list(islice(pages, most)) or [0]
         check_pages(len(indices), account.limits)
-        image = open_image(content, "TIFF", account)
+        stream = Metered(content, account)
+        image = open_image(stream, "TIFF", account)
     with image:
         for number, index in enumerate(indices, start=1):
             with account.decoding():
+                stream.expect_header()
                 go_to(image, index)
+                stream.expect_pixels()
                 page = load_page(image, number, None, account)
             yield page
 
 
-def open_image(content: bytes, name: str, account: Account) -> Image.Image:
+def open_image(stream: Metered, name: str, account: Account) -> Image.Image:
     """Open an image of the format `name` without decoding its pixels; raises UnreadableImage."""
     try:
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(Metered(content, account), formats=(name,))
+            return Image.open(stream, formats=(name,))
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
             f"the image has more than {account.limits.max_pixels} pixels, the limit.",
@@ -134,9 +141,6 @@ def open_image(content: bytes, name: str, account: Account) -> Image.Image:
 
 def go_to(image: Image.Image, index: int) -> None:
     """Turn an open TIFF to the page at `index`; raises UnreadableImage."""
-    stream = getattr(image, "fp", None)
-    if isinstance(stream, Metered):
-        stream.new_page()
     try:
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from inkdigits.errors import UnreadableImage
 # Decoders read a file about once. One that reads it many times over was built to be read so.
 READS_OF_CONTENT = 3
 SPARE_READS = 1 << 20
+# How many parts a header may be read in. While one is read, no other can be.
+HEADER_CALLS = 50_000
 
 
 @dataclass(frozen=True)
@@ -84,23 +87,28 @@ class Metered(io.BytesIO):
         super().__init__(content)
         self._account = account
         self._budget = READS_OF_CONTENT * len(content) + SPARE_READS
-        self._unread = self._budget
+        self.expect_header()
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as BytesIO does; raises UnreadableImage when time or reads are used up."""
         self._account.check_time()
         content = super().read(size)
         self._unread -= len(content)
+        self._calls_left -= 1
         if self._unread < 0:
-            raise UnreadableImage(
-                "the image is damaged or hostile: its parts lie on top of each other.",
-                "Save it again.",
-            )
+            raise damaged("its parts lie on top of each other")
+        if self._calls_left < 0:
+            raise damaged("its header has thousands of parts")
         return content
 
-    def new_page(self) -> None:
-        """Let the next page read as much as the first one."""
+    def expect_header(self) -> None:
+        """Let the header of the next page be read."""
         self._unread = self._budget
+        self._calls_left: float = HEADER_CALLS
+
+    def expect_pixels(self) -> None:
+        """Let the pixels be read, in any number of parts."""
+        self._calls_left = math.inf
 
 
 def out_of_time(limits: Limits) -> UnreadableImage:
@@ -139,10 +147,11 @@ def check_size(width: int, height: int, limits: Limits) -> None:
 
 
 def check_pages(n: int, limits: Limits) -> None:
-    """Raise UnreadableImage when `n` pages are more than allowed."""
+    """Raise UnreadableImage when a document of at least `n` pages has more than allowed."""
     if n > limits.max_pages:
         raise UnreadableImage(
-            f"the document has {n} pages, the limit is {limits.max_pages} pages.", "Split it."
+            f"the document has {n} pages or more, the limit is {limits.max_pages} pages.",
+            "Split it.",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,10 @@ from inkdigits.errors import UnreadableImage
 from inkdigits.imaging.limits import Limits, check_size, damaged
 
 MAX_TAGS = 500
+# Strips of a page, say; a decoder makes objects of them all.
+MAX_NUMBERS = 1_000_000
+# Thumbnails and masks do not count as pages, but somewhere it must end.
+DIRECTORIES_PER_PAGE = 4
 MAX_SAMPLES = 8
 # Bytes of one value of each field type.
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
@@ -29,6 +34,8 @@ COMPRESSIONS = {
 SUBFILE, WIDTH, HEIGHT, COMPRESSION, SAMPLES = 254, 256, 257, 259, 277
 TILE_WIDTH, TILE_HEIGHT = 322, 323
 LENGTHS = (279, 325)  # of strips, of tiles
+WANTED = {SUBFILE, WIDTH, HEIGHT, COMPRESSION, SAMPLES, TILE_WIDTH, TILE_HEIGHT, *LENGTHS}
+BYTES = {1, 2, 6, 7}
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Layout:
 
 def readable_pages(content: bytes, limits: Limits) -> Iterator[int]:
     """Yield the index of each page that is no thumbnail, checked; raises UnreadableImage."""
-    for index, directory in enumerate(directories(content)):
+    most = DIRECTORIES_PER_PAGE * (limits.max_pages + 1)
+    for index, directory in enumerate(islice(directories(content), most)):
         check_directory(directory, len(content), limits)
         if not first(directory, SUBFILE, 0) & 1 or index == 0:
             yield index
@@ -87,7 +95,9 @@ def read_directory(
             named += size
         if named > len(content):
             raise damaged("a TIFF directory names more bytes than the file has")
-        if kind in WHOLE:
+        if count > MAX_NUMBERS and kind not in BYTES:
+            raise damaged(f"a TIFF tag has {count} numbers, the limit is {MAX_NUMBERS}")
+        if tag in WANTED and kind in WHOLE:
             values = np.frombuffer(
                 content[start : start + size].ljust(size, b"\0"),
                 np.dtype(WHOLE[kind]).newbyteorder(layout.order),
