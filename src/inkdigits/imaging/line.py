@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.clean import Grey, as_float32, as_uint8
-from inkdigits.imaging.line_ink import LineInk, find_line_ink
+from inkdigits.imaging.line_ink import LineInk, find_line_ink, quantile
 
 HEIGHT = 32
 BAND = 21
@@ -31,13 +31,13 @@ CLOSER = 56
 """Rows of the band on the copy that crops are cut from, when the page was searched from afar."""
 MIN_STROKE = 1.3
 """Strokes thinner than this, in pixels of the crop, are thickened before shrinking."""
-FULL = 97.5
-"""The percentile of the ink that counts as full strength."""
+FULL = 0.975
+"""The share of the ink below what counts as full strength."""
 
 
 @dataclass(frozen=True)
 class LineCrop:
-    """What the line network sees: `image` uint8 (32, W), ink bright on 0, W a multiple of 4, 16–512.
+    """What the line network sees: `image` uint8 (32, W), ink bright on 0, W by fours, 16–512.
 
     `box` is the ink's left, top, width, height in source pixels. `to_source` is float64 (2, 3): it
     takes a column, a row and 1 of the crop to x and y of the source.
@@ -147,10 +147,10 @@ def rendered(
     part = np.s_[y : top + height + pad, x : left + width + pad]
     grown = cv2.dilate(ink.mask[part].view(np.uint8), np.ones((3, 3), np.uint8))
     hidden = grown == 0 if masked else ink.printed[part] & (grown == 0)
-    depth = ink.depth[part].copy()
+    depth = as_uint8(ink.depth[part].copy())
     depth[hidden] = 0
     by = float(forward[1, 1])
-    depth = thickened(depth, grown, by)
+    depth = thickened(depth, as_uint8(grown), by)
     few, _ = shrunk(depth, by)
     shrink = np.array([few.shape[1] / depth.shape[1], few.shape[0] / depth.shape[0]])
     # Pixel centres: a pixel of `few` at (u, v) lies at (u + 0.5) / shrink − 0.5 of the part.
@@ -167,7 +167,7 @@ def rendered(
         cv2.warpAffine(as_float32(few), warp, (columns, HEIGHT), flags=cv2.INTER_LINEAR)
     )
     inside = image[image > 0.25 * image.max()]
-    full = max(float(np.percentile(inside, FULL)), 1.0) if inside.size else 1.0
+    full = max(quantile(inside, FULL), 1.0) if inside.size else 1.0
     return as_uint8(np.rint(np.minimum(image * (255 / full), 255)))
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey, Mask, as_uint8
+from inkdigits.imaging.clean import Grey, Mask, Strength, as_uint8
 from inkdigits.imaging.printed import printed_lines
 
 Stats = NDArray[np.int32]
@@ -24,9 +24,12 @@ GROUND_WINDOW, POLARITY_WINDOW = 27, 17
 """Sides of the medians' windows on that copy; the smaller follows steps in the light."""
 LEAST_DEPTH = 10
 """Ink is at least so many of 255 steps darker than its ground."""
-WEAK, STRONG = 0.38, 0.6
-"""Ink exceeds the weak share of the full depth, and is joined to what exceeds the strong one."""
-FAINT = 0.25
+PALE, WEAK, STRONG = 0.22, 0.4, 0.55
+"""Ink exceeds the weak share of the full depth, the pale one on clean paper, and is joined to what
+exceeds the strong one."""
+PATTERN = 2.0
+"""Ink exceeds the noise by this factor, unless that were more than the weak share."""
+FAINT = 0.12
 """A printed line may be paler than ink by this share."""
 LEAST_HEIGHT = 5
 MAIN = 0.55
@@ -54,16 +57,19 @@ class LineInk:
 
 def find_line_ink(page: Grey) -> LineInk | None:
     """Find the ink of the one number on `page`, uint8 (h, w); None where the page is blank."""
-    depth = line_depth(page)
-    smooth = as_uint8(cv2.blur(depth, (3, 3))) if min(page.shape) > 80 else depth.copy()
+    depth, noise = line_depth(page)
+    smooth = as_uint8(cv2.blur(depth, (3, 3)) if min(page.shape) > 80 else depth.copy())
     full = full_depth(smooth)
     if full is None:
         return None
-    printed = printed_lines(
-        smooth > max(FAINT * full, LEAST_DEPTH / 2), smooth > WEAK * full, depth
-    )
-    smooth[printed] = 0
-    written = joined_ink(smooth, full)
+    faint = max(FAINT * full, min(1.5 * noise, 0.25 * full), LEAST_DEPTH / 2)
+    printed = printed_lines(smooth > faint, smooth > WEAK * full, depth)
+    if printed.any():
+        smooth[printed] = 0
+        full = full_depth(smooth)
+        if full is None:
+            return None
+    written = joined_ink(smooth, full, noise)
     found = cv2.connectedComponentsWithStats(written.view(np.uint8), connectivity=8)
     labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
     kept = number_parts(stats, written.shape)
@@ -76,8 +82,11 @@ def find_line_ink(page: Grey) -> LineInk | None:
     return LineInk(depth, printed, np.asarray(kept[labels]), box, top, bottom, slope)
 
 
-def line_depth(page: Grey) -> Grey:
-    """Return how far each pixel of `page` lies on the ink's side of its ground, uint8 0–255."""
+def line_depth(page: Grey) -> tuple[Grey, float]:
+    """Return how far each pixel of `page` lies on the ink's side of its ground, and the noise.
+
+    uint8 0–255; the noise, paper's pattern included, is what the other side shows, without ink.
+    """
     scale = min(1.0, GROUND_ROWS / min(page.shape))
     size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
     small = as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
@@ -85,12 +94,14 @@ def line_depth(page: Grey) -> Grey:
     near = as_uint8(cv2.medianBlur(small, ground_side(small, POLARITY_WINDOW)))
     dark = is_dark_on_light(small, near)
     ground = cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return as_uint8(cv2.subtract(ground, page) if dark else cv2.subtract(page, ground))
+    below, above = as_uint8(cv2.subtract(ground, page)), as_uint8(cv2.subtract(page, ground))
+    depth, other = (below, above) if dark else (above, below)
+    return depth, quantile(other, 0.9)
 
 
 def ground_side(small: Grey, most: int) -> int:
     """Return the side of a median's window on the small copy: odd, 3 to `most`."""
-    return max(3, min(most, min(small.shape) | 1))
+    return max(3, min(most, int(min(small.shape)) | 1))
 
 
 def is_dark_on_light(small: Grey, median: Grey) -> bool:
@@ -98,19 +109,26 @@ def is_dark_on_light(small: Grey, median: Grey) -> bool:
     rows, columns = (round(0.06 * side) for side in small.shape)
     inner = np.s_[rows : small.shape[0] - rows, columns : small.shape[1] - columns]
     away = median[inner].astype(np.float32) - small[inner]
-    return bool((away**3).sum() >= 0)
+    return bool((away * away * away).sum() >= 0)
 
 
 def full_depth(smooth: Grey) -> float | None:
     """Return the usual depth of ink by all that stands out, None where nothing does."""
     threshold, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_OTSU)
     above = smooth[smooth > max(threshold, LEAST_DEPTH)]
-    return float(np.percentile(above, 75)) if above.size >= 4 else None
+    return quantile(above, 0.75) if above.size >= 4 else None
 
 
-def joined_ink(smooth: Grey, full: float) -> Mask:
+def quantile(values: Grey | Strength, share: float) -> float:
+    """Return the value below which that share of `values` lies, without interpolation."""
+    place = min(values.size - 1, int(share * values.size))
+    return float(np.partition(values, place, axis=None)[place])
+
+
+def joined_ink(smooth: Grey, full: float, noise: float) -> Mask:
     """Return what is ink by depth alone: weak places too where they are joined to strong ones."""
-    weak = (smooth > max(WEAK * full, LEAST_DEPTH / 2)).view(np.uint8)
+    least = max(PALE * full, min(PATTERN * noise, WEAK * full), LEAST_DEPTH / 2)
+    weak = (smooth > least).view(np.uint8)
     count, labels = cv2.connectedComponents(weak, connectivity=8)
     strong = np.zeros(count, bool)
     strong[labels[smooth > max(STRONG * full, LEAST_DEPTH)]] = True
@@ -136,11 +154,11 @@ def number_parts(stats: Stats, shape: tuple[int, ...]) -> Mask:
     main = likely & (height >= MAIN * usual)
     middle = top + height / 2
     line = heaviest_line(middle, height, area, main, usual)
-    high, low = band_edges(top[line], (top + height)[line], area[line])
+    high, low = top[line].min(), (top + height)[line].max()
     inside = np.minimum(top + height, low) - np.maximum(top, high)
     small = (height >= 0.12 * usual) & (inside >= 0.6 * height) & ~cut
     small[0] = False
-    return line | small & near_along(left, width, line, 2.5 * usual)
+    return np.asarray(line | small & near_along(left, width, line, 2.5 * usual), bool)
 
 
 def usual_height(height: NDArray[np.float64], area: NDArray[np.float64]) -> float:
@@ -169,13 +187,6 @@ def near_along(
     """Return which components lie within `reach` of the line's extent."""
     start, end = left[line].min() - reach, (left + width)[line].max() + reach
     return np.asarray((left + width >= start) & (left <= end))
-
-
-def band_edges(
-    top: NDArray[np.float64], bottom: NDArray[np.float64], area: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the first and the last row of a line of components."""
-    return float(top.min()), float(bottom.max())
 
 
 def band_of(stats: Stats) -> tuple[float, float, float]:

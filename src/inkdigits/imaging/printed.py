@@ -7,6 +7,7 @@ a line, or lies on it, the stroke stays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -24,11 +25,13 @@ ONE_BORDER = 0.55
 """A level line that reaches only one border has this share of the page's width."""
 FREE = 0.75
 """A level line that reaches no border, an underline by hand perhaps, has this share."""
-MAX_THICKNESS = 0.1
+MAX_THICKNESS = 0.14
 """A printed line is thinner than this share of the page's shorter side, or than 3 pixels."""
 MAX_SLOPE = 0.09
 SIDE_BAND = 0.14
 """A single upright line is printed only within this share of the left or right border."""
+COMB = 3
+"""So many uprights from the same row to the same row are the teeth of a comb."""
 EDGE_BAND = 0.05
 """The same where there is no level line."""
 EVEN = 0.5
@@ -68,11 +71,17 @@ def printed_lines(faint: Mask, strong: Mask, depth: Grey) -> Mask:
     """
     shape = faint.shape
     ink = faint.view(np.uint8)
-    runs = straight_runs(ink, LEVEL_RUN * shape[0])
-    flat = [run for run in runs if is_level_rule(run, shape) and is_even(run, depth)]
+    runs = straight_runs(
+        ink, LEVEL_RUN * shape[0], lambda start, end: is_level_rule(start, end, shape)
+    )
+    flat = [run for run in runs if is_even(run, depth)]
     printed, level = band_of_lines(ink, depth, flat)
     turned = np.ascontiguousarray(ink.T)
-    steep = straight_runs(turned, UPRIGHT_RUN * shape[0])
+    steep = straight_runs(
+        turned,
+        UPRIGHT_RUN * shape[0],
+        lambda start, end: bool(flat) or start <= 1 or end >= shape[0] - 2,
+    )
     bare = [run for run in steep if is_bare(run, (strong & ~level).T)] if steep else []
     tall = [run for run in bare if is_upright_rule(run, flat, bare, shape)]
     if tall:
@@ -81,9 +90,10 @@ def printed_lines(faint: Mask, strong: Mask, depth: Grey) -> Mask:
     return printed
 
 
-def straight_runs(ink: Bits, least: float) -> list[Run]:
+def straight_runs(ink: Bits, least: float, likely: Callable[[int, int], bool]) -> list[Run]:
     """Return the thin straight parts of `ink` (h, w) made of level runs of `least` pixels or more.
 
+    Left out is what `likely` rules out by its first and last column.
     Ink is first grown up and down by a pixel, so that a line may be askew, and gaps are closed.
     """
     run = max(8, round(min(least, 0.5 * ink.shape[1])))
@@ -95,7 +105,9 @@ def straight_runs(ink: Bits, least: float) -> list[Run]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     found = []
     for label in range(1, count):
-        left, top, width, height, _ = (int(v) for v in stats[label])
+        left, top, width, height, _ = stats[label].tolist()
+        if not likely(left, left + width - 1):
+            continue
         part = np.s_[top : top + height, left : left + width]
         fit = fitted((labels[part] == label) & (ink[part] > 0), left, top)
         if fit is not None and fit.thickness <= max(3.0, MAX_THICKNESS * min(ink.shape)):
@@ -122,13 +134,13 @@ def fitted(flat: Mask, left: int, top: int) -> Run | None:
     return Run(left, end, slope, offset + top - slope * left, usual)
 
 
-def is_level_rule(run: Run, shape: tuple[int, ...]) -> bool:
-    """Tell whether a level run is printed: it reaches the borders, or is too long for a stroke."""
+def is_level_rule(start: int, end: int, shape: tuple[int, ...]) -> bool:
+    """Tell whether a level run is as long as print: it reaches the borders, or nearly."""
     rows, columns = shape
     slack = max(2, round(0.03 * columns))
     one_border = ONE_BORDER if columns > 1.6 * rows else 0.8
-    borders = (run.start <= slack) + (run.end >= columns - 1 - slack)
-    return run.length >= (FREE, one_border, 0.9)[borders] * columns
+    borders = (start <= slack) + (end >= columns - 1 - slack)
+    return end - start >= (FREE, one_border, 0.9)[borders] * columns
 
 
 def is_even(run: Run, depth: Grey) -> bool:
@@ -166,7 +178,8 @@ def is_upright_rule(run: Run, level: list[Run], bare: list[Run], shape: tuple[in
         for other in bare
         if abs(other.start - run.start) <= 2 and abs(other.end - run.end) <= 2
     ]
-    return closed and (len(alike) >= 3 or (all(met) and len(level) >= 2))
+    comb = len(alike) >= COMB and (any(met) or all(ends))
+    return comb or (closed and all(met) and len(level) >= 2)
 
 
 def meets(upright: Run, row: int, level: list[Run], reach: float) -> bool:
@@ -192,7 +205,7 @@ def band_of_lines(ink: Bits, depth: Grey, runs: list[Run]) -> tuple[Mask, Mask]:
     for run in runs:
         columns = np.arange(run.start, run.end + 1)
         centre = run.slope * columns + run.offset
-        half = run.thickness / 2 + 1
+        half = run.thickness / 2 + 1.5
         top = max(0, int(centre.min() - half))
         rows = np.arange(top, min(len(ink), int(np.ceil(centre.max() + half)) + 1))
         part = np.s_[rows[0] : rows[-1] + 1, run.start : run.end + 1]

@@ -6,6 +6,7 @@ import numpy as np
 
 from inkdigits.synthesis.layout import cut_to_ink
 from inkdigits.synthesis.scene import Writing, draw_line
+from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.writers import Writer
 
 
@@ -21,8 +22,8 @@ def in_comb(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
     ink, printed = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     for box in range(count):
         left = room + box * (wide + apart)
-        draw_box(printed, left, wide, (room, room + tall), apart > 0, height, rng)
-    if apart == 0 and rng.random() < 0.8:
+        draw_box(printed, left, wide, (room, room + tall), apart > 0, height)
+    if apart == 0 and rng.random() < 0.93:
         thick = max(1, round(0.03 * height))
         for row in (room, room + tall):
             draw_line(printed, (room, row), (room + count * wide, row), thick)
@@ -37,19 +38,17 @@ def in_comb(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
         np.maximum(where, glyph[: where.shape[0], : where.shape[1]], out=where)
         corners.append((x, y, x + glyph.shape[1], y + glyph.shape[0]))
     found = np.array(corners)
-    low, high = found[:, :2].min(axis=0), found[:, 2:].max(axis=0)
-    sides = (int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
-    return Writing(ink, printed, sides, height, writer.pen)
+    rows = int(found[:, 1].min()), int(found[:, 3].max())
+    return Writing(ink, printed, np.asarray((ink > 60).any(axis=0)), rows, height, writer.pen)
 
 
 def draw_box(
-    printed: np.ndarray,
+    printed: Ink,
     left: float,
     wide: float,
     levels: tuple[float, float],
     closed: bool,
     height: float,
-    rng: np.random.Generator,
 ) -> None:
     """Draw one box: closed where boxes stand apart, else its sides, as high as the teeth are."""
     thick = max(1, round(0.03 * height))

@@ -20,7 +20,7 @@ def guilloche(shape: tuple[int, int], line: float, rng: np.random.Generator) -> 
     y, x = np.indices(shape, dtype=np.float32)
     left = np.ones(shape, np.float32)
     depth = rng.uniform(0.06, 0.38)
-    spacing = max(2.2, line * float(np.exp(rng.uniform(np.log(0.8), np.log(3.2)))))
+    spacing = max(2.5, line * float(np.exp(rng.uniform(np.log(1.2), np.log(4.5)))))
     for _ in range(int(rng.choice([1, 1, 2, 2, 3]))):
         way = family(y, x, spacing, rng) / np.float32(spacing * rng.uniform(0.85, 1.2))
         away = np.abs(way - np.floor(way) - np.float32(0.5))

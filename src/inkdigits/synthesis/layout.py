@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from inkdigits.imaging.clean import as_uint8
 from inkdigits.synthesis.strokes import Ink
 
+UNDER = 0.5
+"""A glyph reaches under or over the one before it by this share of its width, at most."""
 NEAR_ROWS = 3
 """Strokes so many rows apart already meet."""
 
@@ -19,18 +21,19 @@ NEAR_ROWS = 3
 class Line:
     """A line of writing that grows to the right: `ink` uint8 (rows, columns), bright on 0.
 
-    `baseline` is the row on which digits stand. `box` is that of what counts, in columns.
+    `baseline` is the row on which digits stand, `end` the first free column, `edge` the last inked
+    column of each row; `counted` says which columns hold ink of the number.
     """
 
     ink: Ink
     baseline: int
     end: int = 0
-    first: int = -1
-    last: int = 0
     edge: NDArray[np.int64] = field(init=False)
+    counted: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.edge = np.full(len(self.ink), -(10**6))
+        self.counted = np.zeros(self.ink.shape[1], bool)
 
     def add(self, glyph: Ink, rise: float, gap: float, counts: bool) -> None:
         """Set `glyph` so that its bottom is `rise` rows above the baseline, `gap` columns off.
@@ -55,8 +58,7 @@ class Line:
         )
         self.end = max(self.end, left + columns)
         if counts:
-            self.first = left if self.first < 0 else min(self.first, left)
-            self.last = max(self.last, left + columns)
+            self.counted[left : left + columns] |= filled.any(axis=0)
 
     def place(self, glyph: Ink, part: slice, gap: float) -> int:
         """Return the column at which `glyph` starts."""
@@ -66,10 +68,10 @@ class Line:
         starts = np.where(filled.any(axis=1), filled.argmax(axis=1), 10**6)
         edge = widened(self.edge)[part][: len(starts)]
         meeting = int((edge - starts).max())
-        loose = self.end - round(0.3 * glyph.shape[1])
+        loose = self.end - round(UNDER * glyph.shape[1])
         left = meeting + 1 if meeting > -(10**5) else loose
         # A glyph that fits under a bar or beside a dot still follows the one before it.
-        return max(2, max(left, loose) + round(gap))
+        return int(max(2, max(left, loose) + round(gap)))
 
 
 def new_line(height: float, glyphs: int) -> Line:
@@ -81,9 +83,8 @@ def new_line(height: float, glyphs: int) -> Line:
 
 def widened(edge: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the largest of `edge` within `NEAR_ROWS` of each row."""
-    padded = np.pad(edge, NEAR_ROWS, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAR_ROWS + 1)
-    return np.asarray(windows.max(axis=1))
+    kernel = np.ones((2 * NEAR_ROWS + 1, 1), np.uint8)
+    return np.asarray(cv2.dilate(edge.astype(np.float32)[:, None], kernel)[:, 0], np.int64)
 
 
 def cut_to_ink(glyph: Ink) -> Ink:
@@ -110,7 +111,7 @@ def linked_zeros(count: int, height: float, pen: float, rng: np.random.Generator
         w, h = width * np.exp(rng.normal(0, 0.1)), height * np.exp(rng.normal(0, 0.08))
         angle = start - 2 * np.pi * turns * rng.uniform(0.93, 1.08)
         ring = np.stack([w / 2 * np.cos(angle), h / 2 * np.sin(angle)], axis=1)
-        curves.append(ring + [number * step, rng.normal(0, 0.05 * height)])
+        curves.append(ring + np.array([number * step, rng.normal(0, 0.05 * height)]))
     points = np.concatenate(curves)
     points += 0.02 * height * rng.normal(0, 1, points.shape)
     border = pen + 2

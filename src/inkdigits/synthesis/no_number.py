@@ -30,7 +30,8 @@ def no_number(writer: Writer, rng: np.random.Generator) -> Writing:
         ink = np.zeros((round(writer.height), round(writer.height * rng.uniform(1, 4))), np.uint8)
     room = round(0.8 * writer.height)
     sheet = np.pad(ink, room)
-    return Writing(sheet, np.zeros_like(sheet), None, writer.height, writer.pen)
+    nowhere = np.zeros(sheet.shape[1], bool)
+    return Writing(sheet, np.zeros_like(sheet), nowhere, None, writer.height, writer.pen)
 
 
 def word(writer: Writer, rng: np.random.Generator) -> Ink:

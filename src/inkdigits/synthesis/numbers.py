@@ -6,14 +6,15 @@ What stands around it, on the paper and in it, is never part of its text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.imaging.line import line_crops
+from inkdigits.imaging.line import LineCrop, line_crops
 from inkdigits.synthesis import scene
 from inkdigits.synthesis.comb import in_comb
 from inkdigits.synthesis.hand import new_hand
@@ -21,7 +22,7 @@ from inkdigits.synthesis.layout import Line, linked_zeros, new_line, scaled
 from inkdigits.synthesis.no_number import no_number
 from inkdigits.synthesis.punctuation import add_head, add_separator, add_tail
 from inkdigits.synthesis.scene import Writing
-from inkdigits.synthesis.skeletons import Skeletons, new_pen, skeletons
+from inkdigits.synthesis.skeletons import Skeletons, breadth, lean, new_pen, skeletons
 from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.texts import number_text
 from inkdigits.synthesis.writers import MadeWriter, RealWriter, Writer
@@ -32,8 +33,10 @@ NO_NUMBER = 0.08
 """The share of images that hold no number."""
 POOL = 6000
 """So many real digits are thinned, at most, for one call."""
-FOUND = 0.8
-"""A crop must span so much of the number's columns and rows, else its text would be wrong."""
+FOUND = 0.9
+"""A crop must hold so much of the number's columns and rows, else its text would be wrong."""
+FAINT = 40
+"""Ink of a crop is brighter than this."""
 VIEWS = (0.5, 0.25, 0.25)
 """How often each of a page's crops is the one learnt from."""
 KINDS = ("cheque", "plain", "cell", "comb", "ruled", "screen")
@@ -42,14 +45,16 @@ KIND_SHARES = (0.34, 0.2, 0.16, 0.08, 0.12, 0.1)
 
 @dataclass(frozen=True)
 class MadePage:
-    """A made page: `grey` uint8 (h, w), what is to be read, and the share of it the digits span.
+    """A made page: `grey` uint8 (h, w), what is to be read, and where its digits are.
 
-    `box` is left, top, width, height of the digits as shares of the page, None where `text` is "".
+    `columns` are places with ink of a digit as shares of the width, `rows` the digits' first and
+    last place as shares of the height, None where `text` is "".
     """
 
     grey: NDArray[np.uint8]
     text: str
-    box: tuple[float, float, float, float] | None
+    columns: NDArray[np.float64]
+    rows: tuple[float, float] | None
 
 
 def write_numbers(
@@ -103,24 +108,24 @@ def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | N
     crops = line_crops(page.grey)
     if not crops:
         return None
-    if page.box is not None and spanned(crops[0].box, page) < FOUND:
+    if page.rows is not None and found_share(crops[0], page) < FOUND:
         return None
     return crops[min(int(rng.choice(len(VIEWS), p=VIEWS)), len(crops) - 1)].image
 
 
-def spanned(box: tuple[int, int, int, int], page: MadePage) -> float:
-    """Return the lesser share of the number's columns and rows that `box` spans."""
-    if page.box is None:
+def found_share(crop: LineCrop, page: MadePage) -> float:
+    """Return which share of the number's columns, or of its rows if less, is in the crop."""
+    if page.rows is None or not page.columns.size:
         return 0.0
-    rows, columns = page.grey.shape
-    shares = []
-    for start, length, side, true_start, true_length in (
-        (box[0], box[2], columns, page.box[0], page.box[2]),
-        (box[1], box[3], rows, page.box[1], page.box[3]),
-    ):
-        low, high = max(start, true_start * side), start + length
-        shares.append((min(high, (true_start + true_length) * side) - low) / (true_length * side))
-    return float(min(shares))
+    high, wide = page.grey.shape
+    inked = cv2.dilate((crop.image.max(axis=0) > FAINT).astype(np.uint8)[None], np.ones((1, 3)))[0]
+    across, start = crop.to_source[0, 0], crop.source_x(0)
+    places = np.rint((page.columns * wide - start) / across).astype(int)
+    inside = (places >= 0) & (places < len(inked))
+    columns = float((inked[places[inside]] > 0).sum()) / len(places)
+    top, bottom = (share * high for share in page.rows)
+    ends = max(top, crop.box[1]), min(bottom, crop.box[1] + crop.box[3])
+    return float(min(columns, (ends[1] - ends[0]) / max(bottom - top, 1)))
 
 
 def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
@@ -140,27 +145,30 @@ def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
         writing = scene.framed(writing, rng)
     if text and rng.random() < 0.04:
         writing = scene.underlined(writing, rng)
-    writing = scene.cropped(writing, rng)
+    whole = bool(text) and kind == "comb" and rng.random() < 0.8
+    writing = scene.cropped(writing, whole, rng)
     grey = scene.photographed(writing, kind, rng)
-    return MadePage(grey, text, in_shares(writing))
+    return as_page(grey, text, writing)
 
 
-def in_shares(writing: Writing) -> tuple[float, float, float, float] | None:
-    """Return the box of the digits that are on the sheet as shares of its sides."""
-    if writing.box is None:
-        return None
-    rows, columns = writing.ink.shape
-    left, top = max(0, writing.box[0]), max(0, writing.box[1])
-    right = min(columns, writing.box[0] + writing.box[2])
-    bottom = min(rows, writing.box[1] + writing.box[3])
-    return left / columns, top / rows, (right - left) / columns, (bottom - top) / rows
+def as_page(grey: NDArray[np.uint8], text: str, writing: Writing) -> MadePage:
+    """Return the photo with what is known of it from the sheet."""
+    high, wide = writing.ink.shape
+    columns = (np.flatnonzero(writing.columns) + 0.5) / wide
+    rows = writing.rows
+    shares = None if rows is None else (max(0, rows[0]) / high, min(high, rows[1]) / high)
+    return MadePage(grey, text, columns, shares)
 
 
 def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writer:
     """Draw a writer of digits `height` pixels tall."""
     if rng.random() < REAL:
         return RealWriter(height, pool, new_pen(height, rng))
-    return MadeWriter(height, new_hand(rng))
+    hand = new_hand(rng)
+    return MadeWriter(
+        height,
+        replace(hand, pen=min(hand.pen, 20), slant=lean(hand.slant, rng), aspect=breadth(rng)),
+    )
 
 
 def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
@@ -172,7 +180,7 @@ def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
     write_digits(text, line, writer, rng)
     if rng.random() < (0.35 if len(text) > 1 else 0.08):
         add_tail(line, height, writer.pen, rng)
-    return sheet(line, writer, rng)
+    return sheet(line, writer)
 
 
 def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator) -> None:
@@ -184,6 +192,7 @@ def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator
     few = rng.random() < 0.3 and zeros >= 2 and len(text) > zeros
     small = rng.uniform(0.35, 0.85) if few else 1.0
     lift = height * (rng.uniform(0, 1 - small) if rng.random() < 0.3 else 0.0)
+    uneven = rng.uniform(0.1, 0.2) if rng.random() < 0.2 else 0.0
     linked = zeros >= 2 and rng.random() < 0.22
     parted = len(text) > 3 and rng.random() < 0.5
     for place, digit in enumerate(text):
@@ -198,17 +207,16 @@ def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator
             line.add(glyph, rise + lift, gap, True)
         elif not (linked and left <= zeros):
             glyph = writer.digit(int(digit), rng)
-            if left <= zeros and small < 1:
-                glyph = scaled(glyph, small)
+            size = (small if left <= zeros else 1.0) * np.exp(rng.normal(0, uneven))
+            glyph = scaled(glyph, size) if size != 1 else glyph
             line.add(glyph, rise + (lift if left <= zeros else 0), gap, True)
 
 
-def sheet(line: Line, writer: Writer, rng: np.random.Generator) -> Writing:
+def sheet(line: Line, writer: Writer) -> Writing:
     """Return a finished line on a sheet with room around it."""
     room = round(1.2 * writer.height)
     ink: Ink = np.pad(line.ink[:, : line.end + 2], ((room // 2, room // 2), (room, room)))
-    part = ink[:, room + line.first : room + line.last]
-    rows = np.flatnonzero((part > 40).any(axis=1))
-    top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, len(ink))
-    box = (room + line.first, top, line.last - line.first, bottom - top)
-    return Writing(ink, np.zeros_like(ink), box, writer.height, writer.pen)
+    columns = np.pad(line.counted[: line.end + 2], room)
+    filled = np.flatnonzero((ink[:, columns] > 40).any(axis=1))
+    rows = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, len(ink))
+    return Writing(ink, np.zeros_like(ink), columns, rows, writer.height, writer.pen)

@@ -15,7 +15,8 @@ Points = NDArray[np.float64]
 
 TAILS = ("dash", "dot", "comma", "equals", "dot dash", "comma dash", "colon", "sign", "slashes")
 TAIL_SHARES = (0.26, 0.2, 0.12, 0.17, 0.08, 0.04, 0.05, 0.04, 0.04)
-HEADS = ("$", "$", "$", "€", "£", "#", "=", "-", "S/", "*")
+HEADS = ("$", "$", "$", "€", "£", "#", "=", "-", "*", "S/")
+HEAD_SHARES = (0.15, 0.15, 0.15, 0.12, 0.08, 0.08, 0.1, 0.1, 0.05, 0.02)
 LETTER_S = ("9,1.6 5,0 1,2 2,5.6 7,8 9,11 6,14 1,12.6",)
 
 
@@ -40,7 +41,7 @@ def add_tail(line: Line, height: float, pen: float, rng: np.random.Generator) ->
 
 def add_head(line: Line, height: float, pen: float, rng: np.random.Generator) -> None:
     """Put a currency sign or a dash before a number."""
-    sign = str(rng.choice(HEADS))
+    sign = str(rng.choice(HEADS, p=HEAD_SHARES))
     gap = height * rng.uniform(0.1, 0.5)
     if sign in "-=":
         add_dash(line, height, pen, gap, 1 + (sign == "="), rng)

@@ -1,4 +1,4 @@
-"""Scene: a line of writing on the paper it stands on: cheques, forms, tables, notebooks, screens."""
+"""Scene: a line of writing on its paper: cheques, forms, tables, notebooks, screens."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from inkdigits.synthesis.paper import jpeg, paper_light
 from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.wear import grain
 
-Box = tuple[int, int, int, int]
-
 
 @dataclass(frozen=True)
 class Writing:
-    """Ink on a sheet: `ink` and `printed`, uint8 (h, w), bright on 0; `box` of the number's digits.
+    """Ink on a sheet: `ink` and `printed`, uint8 (h, w), bright on 0.
 
-    `height` is that of a digit and `pen` its stroke's width, in pixels. `box` is left, top, width,
-    height; None where nothing is to be read.
+    `columns`, bool (w,), says where there is ink of the number's digits, `rows` their first row and
+    the one after their last; None where nothing is to be read. `height` is that of a digit and
+    `pen` its stroke's width, in pixels.
     """
 
     ink: Ink
     printed: Ink
-    box: Box | None
+    columns: NDArray[np.bool_]
+    rows: tuple[int, int] | None
     height: float
     pen: float
 
@@ -40,9 +40,9 @@ def photographed(writing: Writing, kind: str, rng: np.random.Generator) -> NDArr
     cover = writing.ink
     if rng.random() < 0.3:
         cover = grain(cover, rng)
-    if rng.random() < 0.05:
+    if rng.random() < 0.03:
         cover = broken(cover, writing.pen, rng)
-    covered = as_float32(cover) / 255
+    covered = as_float32(cover / 255)
     if kind == "screen":
         return on_screen(covered, rng)
     light = paper_light(covered.shape, rng)
@@ -63,7 +63,7 @@ def on_screen(cover: NDArray[np.float32], rng: np.random.Generator) -> NDArray[n
     ground = (255.0, 0.0) if rng.random() < 0.7 else (0.0, 255.0)
     ink = ground[1] + (ground[0] - ground[1]) * rng.uniform(0, 0.45)
     hard = (cover > 0.5).astype(np.float32) if rng.random() < 0.4 else cover
-    return np.rint(ground[0] + (np.float32(ink - ground[0])) * hard).astype(np.uint8)
+    return as_uint8(np.rint(ground[0] + (ink - ground[0]) * hard))
 
 
 def developed(
@@ -86,9 +86,8 @@ def broken(ink: Ink, pen: float, rng: np.random.Generator) -> Ink:
     """Let the pen fail in spots about as wide as its stroke."""
     size = (max(2, round(ink.shape[1] / pen / 2)), max(2, round(ink.shape[0] / pen / 2)))
     spots = (rng.random((size[1], size[0])) > rng.uniform(0.06, 0.2)).astype(np.uint8) * 255
-    return cv2.min(
-        ink, as_uint8(cv2.resize(spots, ink.shape[::-1], interpolation=cv2.INTER_LINEAR))
-    )
+    large = cv2.resize(spots, ink.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.minimum(ink, as_uint8(large))
 
 
 def ruled(writing: Writing, rng: np.random.Generator) -> Writing:
@@ -132,38 +131,43 @@ def underlined(writing: Writing, rng: np.random.Generator) -> Writing:
     ink = writing.ink.copy()
     left, right = span(writing)
     row = band(writing)[1] + writing.height * rng.uniform(0.05, 0.3)
-    ends = (
-        left - writing.height * rng.uniform(-0.4, 0.3),
-        right + writing.height * rng.uniform(-0.4, 0.3),
-    )
-    across = np.linspace(*ends, 5)
+    overrun = writing.height * rng.uniform(-0.4, 0.3, 2)
+    across = np.linspace(left - overrun[0], right + overrun[1], 5)
     points = np.stack([across, row + rng.normal(0, 0.03 * writing.height, 5)], axis=1)
     fixed = [np.rint(points * 16).astype(np.int32)[:, None]]
     cv2.polylines(ink, fixed, False, 255, max(1, round(writing.pen - 0.7)), cv2.LINE_AA, 4)
     return replace(writing, ink=ink)
 
 
-def cropped(writing: Writing, rng: np.random.Generator) -> Writing:
-    """Cut the sheet around the number, loosely or as tightly as cutting-out is in life."""
+def cropped(writing: Writing, whole: bool, rng: np.random.Generator) -> Writing:
+    """Cut the sheet around the number, or the `whole` form, loosely or as tightly as in life."""
     left, right = span(writing)
     top, bottom = band(writing)
+    if whole:
+        left, top, width, height = cv2.boundingRect(writing.printed)
+        right, bottom = left + width, top + height
     loose = writing.height * (0.12 if rng.random() < 0.35 else 0.7)
     margins = rng.uniform(-0.02 * writing.height, loose, 4)
-    rows, columns = writing.ink.shape
+    high, wide = writing.ink.shape
     x, y = max(0, round(left - 1.4 * margins[0])), max(0, round(top - margins[1]))
-    far, low = min(columns, round(right + 1.4 * margins[2])), min(rows, round(bottom + margins[3]))
+    far, low = min(wide, round(right + 1.4 * margins[2])), min(high, round(bottom + margins[3]))
     part = np.s_[y : max(low, y + 8), x : max(far, x + 8)]
-    box = writing.box
-    moved = None if box is None else (box[0] - x, box[1] - y, box[2], box[3])
-    return replace(writing, ink=writing.ink[part], printed=writing.printed[part], box=moved)
+    rows = None if writing.rows is None else (writing.rows[0] - y, writing.rows[1] - y)
+    return replace(
+        writing,
+        ink=writing.ink[part],
+        printed=writing.printed[part],
+        columns=writing.columns[part[1]],
+        rows=rows,
+    )
 
 
 def band(writing: Writing) -> tuple[float, float]:
     """Return the first and last row of the number, or of a digit in the middle of the sheet."""
-    if writing.box is None:
+    if writing.rows is None:
         middle = writing.ink.shape[0] / 2
         return middle - writing.height / 2, middle + writing.height / 2
-    return writing.box[1], writing.box[1] + writing.box[3]
+    return writing.rows
 
 
 def span(writing: Writing) -> tuple[float, float]:

@@ -74,10 +74,21 @@ class RealPen:
 
 def new_pen(height: float, rng: np.random.Generator) -> RealPen:
     """Draw a pen and a hand for digits `height` pixels tall."""
-    width = float(np.clip(np.exp(rng.normal(-2.3, 0.45)), 0.035, 0.28)) * height
+    width = float(np.clip(np.exp(rng.normal(-2.3, 0.45)), 0.035, 0.22)) * height
     softness = float(rng.choice([0.0, 0.3, 0.6]))
-    slant, aspect = float(rng.normal(0.14, 0.22)), float(np.exp(rng.normal(-0.05, 0.2)))
+    slant, aspect = lean(float(rng.normal(0.14, 0.2)), rng), breadth(rng)
     return RealPen(max(1.0, width), softness, slant, aspect)
+
+
+def lean(usual: float, rng: np.random.Generator) -> float:
+    """Return a hand's slant, x per y: the usual one, or that of a hand in a hurry."""
+    return float(rng.uniform(0.35, 0.9)) if rng.random() < 0.15 else usual
+
+
+def breadth(rng: np.random.Generator) -> float:
+    """Draw a hand's breadth of digits as a share of the usual one."""
+    wide = rng.uniform(1.3, 2.0) if rng.random() < 0.12 else 1.0
+    return float(wide * np.exp(rng.normal(-0.05, 0.18)))
 
 
 def skeletons(digits: Examples, most: int, rng: np.random.Generator) -> Skeletons:
