@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -206,6 +208,21 @@ def test_no_time_left() -> None:
     for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
         with pytest.raises(UnreadableImage, match=r"more than 0 seconds, the limit\. Save"):
             decode(encoded(GREY, kind), Limits(max_seconds=0))
+
+
+def test_threads_decode_torn_and_whole_files_side_by_side() -> None:
+    whole = [encoded(GREY, kind) for kind in ("PNG", "BMP", "TIFF", "GIF")]
+    jobs = [content[: len(content) - cut] for content in whole for cut in (0, 60)] * 25
+
+    def one(content: bytes) -> bool:
+        try:
+            return shows_the_page(decode(content))
+        except UnreadableImage:
+            return False
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("error")
+        assert list(pool.map(one, jobs)) == [True, False] * (len(jobs) // 2)
 
 
 def test_dpi_out_of_range_is_a_usage_error() -> None:
