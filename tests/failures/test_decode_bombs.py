@@ -159,6 +159,7 @@ BOMBS = {
     "tiff, huge": (tiff(grey_tiff(1 << 31, 1 << 31)), "the limit", 20),
     "tiff, tiles": (tiff([*TAGS, (322, 4, 1, 1 << 20), (323, 4, 1, 1 << 20)]), "tiles", 20),
     "tiff, samples": (tiff(grey_tiff(60, 40, samples=(3, 1, 60_000))), "samples", 20),
+    "tiff, far": (b"II+\0\x08\0\0\0" + b"\xff" * 60, "beyond the end of the file", 20),
     "tiff, lzma": (tiff(grey_tiff(60, 40, compression=(3, 1, 34925))), "method 34925", 20),
     "tiff, tags": (
         tiff([*TAGS, *[(tag, 7, 4 * MB, 0) for tag in range(40_000, 40_400)]], bytes(4 * MB)),

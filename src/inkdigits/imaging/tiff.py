@@ -49,7 +49,7 @@ class Layout:
         """Return the number at `place`; raises UnreadableImage beyond the end."""
         try:
             return int(struct.unpack_from(self.order + code, content, place)[0])
-        except struct.error:
+        except (struct.error, OverflowError):
             raise damaged("a TIFF directory lies beyond the end of the file") from None
 
 
