@@ -7,6 +7,7 @@ darkest parts. The same code makes the crops that networks are trained with.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +21,10 @@ BAND = 21
 """Rows of a crop between top and bottom of a usual digit."""
 MOST_INK = 30
 """Rows that all ink of a number may fill, tall strokes and tails included."""
+FITTED = 26
+"""Rows that all ink of a number fills in the fitted view."""
+BESIDE = 7
+"""Printing within half so many rows of a stroke is left in the open view."""
 MIN_WIDTH, MAX_WIDTH, WIDTH_STEP = 16, 512, 4
 SIDE_MARGIN = 4
 """Columns left free at each side of the ink."""
@@ -52,23 +57,50 @@ class LineCrop:
         return float(self.to_source[0] @ (column, HEIGHT / 2, 1))
 
 
+class View(NamedTuple):
+    """One way to crop: all but the number `masked` out, its ink `fitted` to the height, or not."""
+
+    masked: bool
+    fitted: bool
+
+
+VIEWS = (View(masked=True, fitted=False), View(masked=False, fitted=False), View(True, True))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a number was found: its ink, on a copy of the page's part that starts at `origin`.
+
+    `scale` is the copy's pixels per source pixel; `origin` is x and y in the source.
+    """
+
+    ink: LineInk
+    scale: float
+    origin: tuple[int, int]
+
+
 def line_crops(grey: Grey) -> tuple[LineCrop, ...]:
     """Return alternative crops of the one number on `grey`, uint8 (h, w), best first.
 
-    Either polarity, any size. There are three crops: printing masked out, everything the band
-    holds, and all ink fitted to the height; () where the page is blank.
+    Either polarity, any size. There are three crops: nothing but the number, the band with all that
+    is in it but printed lines, and the number fitted to the height; () where the page is blank.
     """
+    place = find_number(grey)
+    return () if place is None else tuple(cut(place, view) for view in VIEWS)
+
+
+def find_number(grey: Grey) -> Place | None:
+    """Find the one number on `grey`, uint8 (h, w); None where the page is blank."""
     page, scale = shrunk(grey, LONGEST / max(grey.shape))
     ink = find_line_ink(page)
     if ink is None:
-        return ()
+        return None
     origin = (0, 0)
     if is_far(ink, grey.shape):
         closer = look_closer(grey, ink, scale)
         if closer is not None:
             ink, scale, origin = closer
-    views = ((True, BAND, MOST_INK), (False, BAND, MOST_INK), (True, HEIGHT, 26))
-    return tuple(cut(ink, masked, band, most, scale, origin) for masked, band, most in views)
+    return Place(ink, scale, origin)
 
 
 def shrunk(grey: Grey, scale: float) -> tuple[Grey, float]:
@@ -102,27 +134,18 @@ def look_closer(
     return None if found is None else (found, closer, (x, y))
 
 
-def cut(
-    ink: LineInk,
-    masked: bool,
-    band: int,
-    most: int,
-    scale: float,
-    origin: tuple[int, int],
-) -> LineCrop:
-    """Cut one crop: the band scaled to `band` rows, all ink to `most` rows at most.
-
-    `scale` is the ink's pixels per source pixel, `origin` its left and top in the source.
-    """
+def cut(place: Place, view: View) -> LineCrop:
+    """Cut one crop of the number found at `place`."""
+    ink = place.ink
     left, top, width, height = ink.box
     centre = left + width / 2
     rise = abs(ink.slope) * width / 2
     usual = max(ink.bottom - ink.top, 1.0)
     middle = (ink.top + ink.bottom) / 2
     reach = max(middle - top - rise, top + height - rise - middle, usual / 2)
-    by = min(band / usual, most / 2 / reach)
-    if band == HEIGHT:
-        middle, by = top + height / 2, most / max(height - 2 * rise, usual)
+    by = min(BAND / usual, MOST_INK / 2 / reach)
+    if view.fitted:
+        middle, by = top + height / 2, FITTED / max(height - 2 * rise, usual)
     long = width * by + 2 * SIDE_MARGIN
     columns = int(np.clip(-(-long // WIDTH_STEP) * WIDTH_STEP, MIN_WIDTH, MAX_WIDTH))
     across = min(by, (columns - 2 * SIDE_MARGIN) / width)
@@ -132,9 +155,9 @@ def cut(
             [-ink.slope * by, by, HEIGHT / 2 - by * (middle - ink.slope * centre)],
         ]
     )
-    image = rendered(ink, masked, forward, columns)
-    to_source = inverse_of(forward, scale, origin)
-    return LineCrop(image, in_source(ink.box, scale, origin), to_source)
+    image = rendered(ink, view.masked, forward, columns)
+    to_source = inverse_of(forward, place.scale, place.origin)
+    return LineCrop(image, in_source(ink.box, place.scale, place.origin), to_source)
 
 
 def rendered(
@@ -146,7 +169,9 @@ def rendered(
     x, y = max(0, left - pad), max(0, top - pad)
     part = np.s_[y : top + height + pad, x : left + width + pad]
     grown = cv2.dilate(ink.mask[part].view(np.uint8), np.ones((3, 3), np.uint8))
-    hidden = grown == 0 if masked else ink.printed[part] & (grown == 0)
+    # What lies on a printed line beside a stroke may be the stroke's own: the open view shows it.
+    close = grown if masked else cv2.dilate(grown, np.ones((BESIDE, 3), np.uint8))
+    hidden = close == 0 if masked else ink.printed[part] & (close == 0)
     depth = as_uint8(ink.depth[part].copy())
     depth[hidden] = 0
     by = float(forward[1, 1])

@@ -183,11 +183,11 @@ def is_upright_rule(run: Run, level: list[Run], bare: list[Run], shape: tuple[in
 
 
 def meets(upright: Run, row: int, level: list[Run], reach: float) -> bool:
-    """Tell whether one of the level lines passes within `reach` of an upright line at `row`."""
+    """Tell whether an upright line touches one of the level lines at `row`, ends being loose."""
     x = upright.slope * row + upright.offset
     return any(
         line.start - reach <= x <= line.end + reach
-        and abs(line.slope * x + line.offset - row) <= reach
+        and abs(line.slope * x + line.offset - row) <= line.thickness / 2 + 2
         for line in level
     )
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.imaging.line import LineCrop, line_crops
+from inkdigits.imaging.line import VIEWS, LineCrop, cut, find_number
 from inkdigits.synthesis import scene
 from inkdigits.synthesis.comb import in_comb
 from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.layout import Line, linked_zeros, new_line, scaled
+from inkdigits.synthesis.negatives import upright_bar
 from inkdigits.synthesis.no_number import no_number
 from inkdigits.synthesis.punctuation import add_head, add_separator, add_tail
 from inkdigits.synthesis.scene import Writing
@@ -35,9 +36,11 @@ POOL = 6000
 """So many real digits are thinned, at most, for one call."""
 FOUND = 0.9
 """A crop must hold so much of the number's columns and rows, else its text would be wrong."""
+GAP = 3
+"""So many columns of a crop without ink, where a digit has some, are a lost stroke."""
 FAINT = 40
 """Ink of a crop is brighter than this."""
-VIEWS = (0.5, 0.25, 0.25)
+VIEW_SHARES = (0.5, 0.25, 0.25)
 """How often each of a page's crops is the one learnt from."""
 KINDS = ("cheque", "plain", "cell", "comb", "ruled", "screen")
 KIND_SHARES = (0.34, 0.2, 0.16, 0.08, 0.12, 0.1)
@@ -105,24 +108,34 @@ def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeleton
 
 def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | None:
     """Return one of the crops of a page, None where the number was not found whole."""
-    crops = line_crops(page.grey)
-    if not crops:
+    place = find_number(page.grey)
+    if place is None:
         return None
-    if page.rows is not None and found_share(crops[0], page) < FOUND:
+    crop = cut(place, VIEWS[0])
+    if not page.text and upright_bar(crop.image):
         return None
-    return crops[min(int(rng.choice(len(VIEWS), p=VIEWS)), len(crops) - 1)].image
+    if page.rows is not None and found_share(crop, page) < FOUND:
+        return None
+    view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
+    return crop.image if view == 0 else cut(place, VIEWS[view]).image
 
 
 def found_share(crop: LineCrop, page: MadePage) -> float:
-    """Return which share of the number's columns, or of its rows if less, is in the crop."""
+    """Return which share of the number's columns, or of its rows if less, is in the crop.
+
+    None is, 0.0, where a gap is as wide as a stroke: a lost 1 is a small share.
+    """
     if page.rows is None or not page.columns.size:
         return 0.0
     high, wide = page.grey.shape
     inked = cv2.dilate((crop.image.max(axis=0) > FAINT).astype(np.uint8)[None], np.ones((1, 3)))[0]
     across, start = crop.to_source[0, 0], crop.source_x(0)
     places = np.rint((page.columns * wide - start) / across).astype(int)
-    inside = (places >= 0) & (places < len(inked))
-    columns = float((inked[places[inside]] > 0).sum()) / len(places)
+    there = inked[np.clip(places, 0, len(inked) - 1)] > 0
+    lost = np.unique(places[~there])
+    if lost.size >= GAP and (lost[GAP - 1 :] - lost[: 1 - GAP] == GAP - 1).any():
+        return 0.0
+    columns = float(there.mean())
     top, bottom = (share * high for share in page.rows)
     ends = max(top, crop.box[1]), min(bottom, crop.box[1] + crop.box[3])
     return float(min(columns, (ends[1] - ends[0]) / max(bottom - top, 1)))
