@@ -8,11 +8,16 @@ import keras
 import numpy as np
 import pytest
 
+from inkdigits.data.dataset import Dataset
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.convolution import halving_convolution, quicken
 from inkdigits.models.predict import make_class_predictor, make_predictor
 from inkdigits.models.saved import load_model, save_model
+from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.material import Material
+from inkdigits.training.network import build_model, in_full_precision
+from inkdigits.training.recipe import load_recipe
 
 set_up_keras()
 jax = pytest.importorskip("jax", reason="gradients are taken with JAX")
@@ -100,3 +105,20 @@ def test_digits_are_told_apart_also_where_none_is_seen() -> None:
     digits = make_predictor(model)(IMAGES)
     assert digits.shape == (20, 10)
     np.testing.assert_allclose(digits, 0.1, atol=1e-6)
+
+
+def test_trained_in_bfloat16_it_is_handed_over_in_float32(small: Dataset) -> None:
+    recipe = load_recipe("cnn").override(["model.filters=[4,6]", "training.epochs=1"])
+    assert recipe.model.precision == "bfloat16"
+    model = build_model(recipe)
+    compile_model(model, recipe.training, len(small.train))
+    assert {layer.compute_dtype for layer in model.layers if "stage" in layer.name} == {"bfloat16"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    val = small.train[:50]
+    fit(model, Material(small.train.images, small.train.labels), val, recipe.training, [])
+    full = in_full_precision(model, recipe, len(small.train))
+    assert {layer.compute_dtype for layer in full.layers} == {"float32"}
+    for mine, other in zip(full.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    rough, exact = make_predictor(model)(val.images), make_predictor(full)(val.images)
+    assert 0 < np.abs(rough - exact).max() < 0.05

@@ -16,6 +16,8 @@ def quicken(model: keras.Model) -> None:
     (`benchmarks/convolution.py`). Only how the layers compute is changed, so that what is saved
     stays a plain Keras model.
     """
+    if keras.backend.backend() != "jax":
+        return
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and halves(layer):
             layer.convolution_op = halving_convolution(layer.kernel_size[0])
