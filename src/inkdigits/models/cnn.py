@@ -8,8 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from inkdigits.models.convolution import quicken
-
 STEM = 5
 # Batch statistics are remembered over some fifty steps: enough to be smooth, short enough to be
 # those of the weights at the end of a schedule.
@@ -52,9 +50,7 @@ def build_cnn(
     layers.append(
         keras.layers.Dense(classes, "softmax", kernel_initializer=initializer, name="probabilities")
     )
-    model = keras.Sequential(layers, name="cnn")
-    quicken(model)
-    return model
+    return keras.Sequential(layers, name="cnn")
 
 
 def convolution(

@@ -24,7 +24,6 @@ from absl import logging as absl_logging
 from inkdigits.errors import ModelRefused, one_line
 from inkdigits.files import atomic_path
 from inkdigits.models.budget import count_numbers
-from inkdigits.models.convolution import quicken
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 ALLOWED_MODELS = {"Sequential", "Functional"}
@@ -113,14 +112,12 @@ def load_model(path: Path) -> keras.Model:
         try:
             check = check_keras_file if kind == "keras" else check_h5_file
             check(private, path)
-            model = keras.saving.load_model(private, compile=False, safe_mode=True)
+            return keras.saving.load_model(private, compile=False, safe_mode=True)
         except ModelRefused:
             raise
         except Exception as error:  # a hostile file may raise anything inside Keras or HDF5
             reason = one_line(str(error))[:LONGEST_REASON].rstrip(".")
             raise ModelRefused(f"{str(path)!r} cannot be loaded: {reason}.", EXPORT_HINT) from error
-    quicken(model)
-    return model
 
 
 def read_model(path: Path) -> bytes:
