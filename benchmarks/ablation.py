@@ -6,16 +6,13 @@ The test split is not looked at: these are the figures that recipes are decided 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accuracy import SeedResult, parse_seeds, read_result
-from processes import INKDIGITS, common_arguments, environment, run, say
+from accuracy import SeedResult, parse_seeds, read_result, trained
+from processes import common_arguments, say
 from record import Figure, mean_figure, write_record
-
-from inkdigits.training.recipe import load_recipe
 
 AFFINE = ("rotation", "scale", "shear", "shift")
 AS_IT_IS = "as it is"
@@ -72,22 +69,9 @@ def train_variant(
     results = []
     for seed in seeds:
         folder = work / "ablation" / recipe / name.replace(" ", "-") / f"seed-{seed}"
-        if not is_whole(folder, recipe, overrides, seed):
-            shutil.rmtree(folder, ignore_errors=True)
-            changes = [part for override in overrides for part in ("--set", override)]
-            command = [INKDIGITS, "train", recipe, "--data", "mnist", "--seed", str(seed)]
-            run([*command, *changes, "--out", folder], environment())
-        results.append(read_result(folder, seed))
+        results.append(read_result(trained(recipe, seed, folder, overrides), seed))
         say(f"{recipe}, {name}, seed {seed}: val {results[-1].val:.2%}")
     return Variant(name, overrides, results)
-
-
-def is_whole(folder: Path, recipe: str, overrides: Sequence[str], seed: int) -> bool:
-    """Return whether `folder` holds the finished run of this very variant."""
-    if not (folder / "report.html").is_file():
-        return False
-    expected = load_recipe(recipe).override([*overrides, 'data.source="mnist"']).with_seed(seed)
-    return load_recipe(str(folder / "recipe.toml")) == expected
 
 
 def figures_of(recipe: str, epochs: int, variants: Sequence[Variant]) -> list[Figure]:

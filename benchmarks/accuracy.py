@@ -61,24 +61,29 @@ def parse_seeds(text: str) -> list[int]:
     return [seed for first, _, last in ranges for seed in range(int(first), int(last or first) + 1)]
 
 
-def trained(recipe: str, seed: int, work: Path) -> Path:
-    """Return the run folder of a seed, trained now unless it is there already."""
-    folder = work / "accuracy" / recipe / f"seed-{seed}"
-    if is_whole(folder, recipe, seed):
+def trained(recipe: str, seed: int, folder: Path, overrides: Sequence[str] = ()) -> Path:
+    """Return `folder`, which holds the run of a seed, trained now unless it is there already."""
+    if is_whole(folder, recipe, seed, overrides):
         say(f"{recipe}, seed {seed}: already there")
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    command = [INKDIGITS, "train", recipe, "--data", "mnist", "--seed", str(seed)]
+    changes = [part for override in overrides for part in ("--set", override)]
+    command = [INKDIGITS, "train", recipe, "--data", "mnist", "--seed", str(seed), *changes]
     say(run([*command, "--out", folder], environment()).stdout.splitlines()[0])
     return folder
 
 
-def is_whole(folder: Path, recipe: str, seed: int) -> bool:
+def is_whole(folder: Path, recipe: str, seed: int, overrides: Sequence[str] = ()) -> bool:
     """Return whether `folder` holds this recipe's finished run; report.html is written last."""
     if not (folder / "report.html").is_file():
         return False
-    expected = load_recipe(recipe).override(['data.source="mnist"']).with_seed(seed)
+    expected = load_recipe(recipe).override([*overrides, 'data.source="mnist"']).with_seed(seed)
     return load_recipe(str(folder / "recipe.toml")) == expected
+
+
+def accuracy_folder(work: Path, recipe: str, seed: int) -> Path:
+    """Return where the run of a recipe's seed lies."""
+    return work / "accuracy" / recipe / f"seed-{seed}"
 
 
 def read_result(folder: Path, seed: int) -> SeedResult:
@@ -151,7 +156,10 @@ def main() -> None:
     parser.add_argument("recipe", help="a recipe's name")
     parser.add_argument("--seeds", default="0-9", type=parse_seeds, help="default: 0-9")
     options = parser.parse_args()
-    folders = {seed: trained(options.recipe, seed, options.work) for seed in options.seeds}
+    folders = {
+        seed: trained(options.recipe, seed, accuracy_folder(options.work, options.recipe, seed))
+        for seed in options.seeds
+    }
     results = [read_result(folder, seed) for seed, folder in folders.items()]
     figures = figures_of(options.recipe, results)
     write_record(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from accuracy import parse_seeds, trained
+from accuracy import accuracy_folder, parse_seeds, trained
 from processes import common_arguments, say
 from record import ROOT, Figure, mean_figure, write_record
 
@@ -80,7 +80,7 @@ def main() -> None:
     test = load_mnist().test
     results = []
     for seed in options.seeds:
-        folder = trained(options.recipe, seed, options.work)
+        folder = trained(options.recipe, seed, accuracy_folder(options.work, options.recipe, seed))
         predict = load_predictor(model_file(folder))
         results.append(measure_robustness(predict, test, f"seed {seed}"))
         say(f"{options.recipe}, seed {seed}: mean error {results[-1].mean_error:.4f}")

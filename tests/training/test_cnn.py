@@ -1,4 +1,4 @@
-"""The convolutional network: its quick strided convolutions against Keras's own, and its files."""
+"""The convolutional network, its files and its precision."""
 
 from __future__ import annotations
 
@@ -8,58 +8,20 @@ import keras
 import numpy as np
 import pytest
 
+from inkdigits.data.dataset import Dataset
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
-from inkdigits.models.convolution import halving_convolution, quicken
 from inkdigits.models.predict import make_class_predictor, make_predictor
 from inkdigits.models.saved import load_model, save_model
+from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.material import Material
+from inkdigits.training.network import build_model, in_full_precision
+from inkdigits.training.recipe import load_recipe
 
 set_up_keras()
 jax = pytest.importorskip("jax", reason="gradients are taken with JAX")
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 28, 28), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("side", [2, 3, 4, 5])
-def test_halving_equals_keras_forward_and_backward(side: int) -> None:
-    images = RNG.normal(size=(2, 6, 10, 3)).astype(np.float32)
-    kernel = RNG.normal(size=(side, side, 3, 4)).astype(np.float32)
-    weighting = RNG.normal(size=(2, 3, 5, 4)).astype(np.float32)
-    ours = halving_convolution(side)
-
-    def theirs(images: object, kernel: object) -> object:
-        return keras.ops.conv(images, kernel, strides=2, padding="same")
-
-    np.testing.assert_allclose(ours(images, kernel), theirs(images, kernel), atol=1e-4)
-    mine, other = (
-        jax.grad(lambda i, k, op=op: (op(i, k) * weighting).sum(), argnums=(0, 1))(images, kernel)
-        for op in (ours, theirs)
-    )
-    for found, expected in zip(mine, other, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"kernel_size": 3, "padding": "valid"},
-        {"kernel_size": (3, 5)},
-        {"kernel_size": 1},
-        {"kernel_size": 3, "odd": True},
-        {"kernel_size": 3, "groups": 2},
-        {"kernel_size": 3},
-    ],
-    ids=str,
-)
-def test_quicken_changes_no_answer(settings: dict[str, object]) -> None:
-    """Foreign models have strided convolutions of other kinds: they stay as they are."""
-    side = 7 if settings.pop("odd", False) else 8
-    plain = {"padding": "same", "strides": 2, "filters": 4} | settings
-    model = keras.Sequential([keras.Input((side, side, 2)), keras.layers.Conv2D(**plain)])
-    images = RNG.normal(size=(2, side, side, 2)).astype(np.float32)
-    before = np.asarray(model(images))
-    quicken(model)
-    np.testing.assert_allclose(model(images), before, atol=1e-5)
 
 
 def test_the_network_is_what_its_settings_say() -> None:
@@ -100,3 +62,20 @@ def test_digits_are_told_apart_also_where_none_is_seen() -> None:
     digits = make_predictor(model)(IMAGES)
     assert digits.shape == (20, 10)
     np.testing.assert_allclose(digits, 0.1, atol=1e-6)
+
+
+def test_trained_in_bfloat16_it_is_handed_over_in_float32(small: Dataset) -> None:
+    recipe = load_recipe("cnn").override(["model.filters=[4,6]", "training.epochs=1"])
+    assert recipe.model.precision == "bfloat16"
+    model = build_model(recipe)
+    compile_model(model, recipe.training, len(small.train))
+    assert {layer.compute_dtype for layer in model.layers if "stage" in layer.name} == {"bfloat16"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    val = small.train[:50]
+    fit(model, Material(small.train.images, small.train.labels), val, recipe.training, [])
+    full = in_full_precision(model, recipe, len(small.train))
+    assert {layer.compute_dtype for layer in full.layers} == {"float32"}
+    for mine, other in zip(full.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    rough, exact = make_predictor(model)(val.images), make_predictor(full)(val.images)
+    assert 0 < np.abs(rough - exact).max() < 0.05

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from inkdigits.data.dataset import Dataset
 from inkdigits.errors import UsageError
+from inkdigits.evaluation.calibration import cross_entropy
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
@@ -23,7 +24,6 @@ from inkdigits.training.ensemble import (
     build_ensemble,
     candidate_folders,
     choose_members,
-    cross_entropy,
 )
 from inkdigits.training.recipe import EnsembleRecipe
 

@@ -104,6 +104,10 @@ def rewrite_config(path: Path, change: dict[str, object]) -> None:
         ({"config": {"strides": [0, 1]}}, "strides 0"),
         ({"config": {"dilation_rate": "2"}}, "dilation_rate '2'"),
         ({"config": {"target_shape": [-1]}}, "target_shape -1"),
+        (
+            {"class_name": "Dense", "config": {"name": "d", "units": 65536}},
+            "larger than|more than|cannot be",
+        ),
         ({"module": "os"}, "asks for os"),
         ({"module": "kerasevil.layers"}, "asks for kerasevil"),
         ({"registered_name": "evil>Rescaling"}, "asks for evil>"),
@@ -122,6 +126,25 @@ def test_tampered_configurations_are_refused(
 ) -> None:
     rewrite_config(path, change)
     refused(path, complaint)
+
+
+def test_a_small_file_that_would_build_a_giant_is_refused(path: Path) -> None:
+    """Each layer is within its limit; their product is what would take the memory."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    first = next(x for x in config["config"]["layers"] if x["class_name"] == "Dense")
+    wide = [
+        json.loads(json.dumps(first))
+        | {"config": first["config"] | {"units": 65_536, "name": name}}
+        for name in "ab"
+    ]
+    config["config"]["layers"][-1:-1] = wide
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    refused(path, "would build more than 268,435,456 numbers")
 
 
 def test_a_file_of_two_faces_is_refused(path: Path, tmp_path: Path) -> None:

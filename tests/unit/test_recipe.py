@@ -126,6 +126,7 @@ def test_overrides_parse_toml_values_and_bare_text() -> None:
         ("model.filters=[0, 8]", "model.filters must be a list of layer widths"),
         ("model.depth=[1]", "one count of layers for each filter"),
         ("model.depth=[0, 1]", "one count of layers for each filter"),
+        ("model.precision=bfloat16", "float32, or bfloat16 for a cnn, got 'bfloat16'"),
         ("training.schedule=linear", "constant or cosine, got 'linear'"),
         ("training.warmup=1.0", "training.warmup must be 0 up to 1"),
         ("training.weight_decay=-0.1", "training.weight_decay must be 0 up to 1"),

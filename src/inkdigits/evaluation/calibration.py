@@ -36,16 +36,17 @@ def fit_temperature(logits_or_probabilities: NDArray[Any], labels: NDArray[Any])
     # Cross-entropy is convex in 1 / T, so it has one valley over log T: golden sections find it.
     low, high = log(LOWEST), log(HIGHEST)
     inner, outer = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_inner, at_outer = _loss(logits, truth, inner), _loss(logits, truth, outer)
+    at_inner = cross_entropy(logits / exp(inner), truth)
+    at_outer = cross_entropy(logits / exp(outer), truth)
     for _ in range(STEPS):
         if at_inner <= at_outer:
             high, outer, at_outer = outer, inner, at_inner
             inner = high - GOLDEN * (high - low)
-            at_inner = _loss(logits, truth, inner)
+            at_inner = cross_entropy(logits / exp(inner), truth)
         else:
             low, inner, at_inner = inner, outer, at_outer
             outer = low + GOLDEN * (high - low)
-            at_outer = _loss(logits, truth, outer)
+            at_outer = cross_entropy(logits / exp(outer), truth)
     return exp((low + high) / 2)
 
 
@@ -83,9 +84,9 @@ def _labels(labels: NDArray[Any], logits: Floats) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _loss(logits: Floats, labels: NDArray[np.int64], log_temperature: float) -> float:
-    rows = _log_softmax(logits / exp(log_temperature))
-    return -float(rows[np.arange(len(labels)), labels].mean())
+def cross_entropy(logits: Floats, labels: NDArray[np.integer]) -> float:
+    """Return the mean cross-entropy of `logits` (N, K) against `labels` (N,), 0 … K − 1."""
+    return -float(_log_softmax(logits)[np.arange(len(labels)), labels].mean())
 
 
 def _log_softmax(logits: Floats) -> Floats:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import InkdigitsError, TrainingFailed
-from inkdigits.evaluation.calibration import with_temperature
 from inkdigits.evaluation.model_file import predict_file
 from inkdigits.files import write_arrays
 
@@ -80,20 +79,20 @@ class ReloadCheck:
         files: Sequence[Path],
         test: Examples,
         expected: NDArray[np.float32],
+        expected_of_artefact: NDArray[np.float32],
         scratch: Path,
-        temperature: float = 1.0,
     ) -> None:
         """Let the child compare `files` with the `expected` probabilities (N, 10) of this process.
 
-        `scratch` is a folder for the arrays that the child reads; artefacts apply `temperature`,
-        which the Keras model knows nothing of.
+        Artefacts apply a temperature, which the Keras model knows nothing of, so they have their
+        own. `scratch` is a folder for the arrays that the child reads.
         """
         self._scratch = scratch / "reload.npz"
         arrays: dict[str, NDArray[Any]] = {
             "images": test.images,
             "labels": test.labels,
             "expected": expected,
-            "tempered": with_temperature(expected, temperature).astype(np.float32),
+            "tempered": expected_of_artefact,
         }
         write_arrays(self._scratch, arrays)
         job = {"arrays": str(self._scratch), "files": [str(file) for file in files]}

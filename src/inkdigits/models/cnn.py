@@ -8,8 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from inkdigits.models.convolution import quicken
-
 STEM = 5
 # Batch statistics are remembered over some fifty steps: enough to be smooth, short enough to be
 # those of the weights at the end of a schedule.
@@ -22,13 +20,15 @@ def build_cnn(
     dropout: float = 0.0,
     seed: int = 0,
     classes: int = 10,
+    precision: str = "float32",
 ) -> keras.Model:
     """Return the convolutional network, its weights fixed by `seed`.
 
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
     halves the resolution, the others are 3×3 convolutions; each is followed by batch normalisation
-    and ReLU. The last features are averaged over the image, then `dropout` (0–1).
+    and ReLU. The last features are averaged over the image, then `dropout` (0–1). With the
+    `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())
     layers: list[Any] = [
@@ -36,12 +36,13 @@ def build_cnn(
         keras.layers.Rescaling(1 / 255, name="rescaling"),
         keras.layers.Reshape((28, 28, 1), name="channels"),
     ]
+    policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     for stage, (width, count) in enumerate(zip(filters, depth, strict=True), start=1):
         # A 2×2 patch loses nothing where there are many channels; the first layer has only one.
         patch = STEM if stage == 1 else 2
-        layers += convolution(width, patch, 2, f"stage_{stage}_halving", next(seeds))
+        layers += convolution(width, patch, 2, f"stage_{stage}_halving", next(seeds), policy)
         for number in range(2, count + 1):
-            layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds))
+            layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy)
     layers.append(keras.layers.GlobalAveragePooling2D(name="pooling"))
     if dropout > 0:
         layers.append(keras.layers.Dropout(dropout, seed=next(seeds), name="dropout"))
@@ -49,12 +50,12 @@ def build_cnn(
     layers.append(
         keras.layers.Dense(classes, "softmax", kernel_initializer=initializer, name="probabilities")
     )
-    model = keras.Sequential(layers, name="cnn")
-    quicken(model)
-    return model
+    return keras.Sequential(layers, name="cnn")
 
 
-def convolution(width: int, side: int, stride: int, name: str, seed: int) -> list[Any]:
+def convolution(
+    width: int, side: int, stride: int, name: str, seed: int, policy: keras.DTypePolicy
+) -> list[Any]:
     """Return a convolution with batch normalisation and ReLU."""
     initializer = keras.initializers.HeNormal(seed=seed)
     return [
@@ -65,8 +66,9 @@ def convolution(width: int, side: int, stride: int, name: str, seed: int) -> lis
             padding="same",
             use_bias=False,
             kernel_initializer=initializer,
+            dtype=policy,
             name=name,
         ),
-        keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_normalized"),
-        keras.layers.ReLU(name=f"{name}_relu"),
+        keras.layers.BatchNormalization(momentum=MOMENTUM, dtype=policy, name=f"{name}_normalized"),
+        keras.layers.ReLU(dtype=policy, name=f"{name}_relu"),
     ]

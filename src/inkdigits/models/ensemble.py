@@ -8,8 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from inkdigits.models.convolution import quicken
-
 SKIPPED = ("InputLayer", "Dropout")
 
 
@@ -32,7 +30,6 @@ def merge(members: Sequence[keras.Model], weights: Sequence[float]) -> keras.Mod
     for number, member in enumerate(members, 1):
         for layer in kept_layers(member):
             model.get_layer(f"member_{number}_{layer.name}").set_weights(layer.get_weights())
-    quicken(model)
     return model
 
 

@@ -23,7 +23,7 @@ from absl import logging as absl_logging
 
 from inkdigits.errors import ModelRefused, one_line
 from inkdigits.files import atomic_path
-from inkdigits.models.convolution import quicken
+from inkdigits.models.budget import count_numbers
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 ALLOWED_MODELS = {"Sequential", "Functional"}
@@ -56,6 +56,8 @@ SIZES = {
 # Far above any model of ours, far below what would hurt a small machine.
 MAX_UNPACKED_BYTES = 1 << 30
 MAX_H5_ENTRIES = 10_000
+# Weights, and the output of the largest layer for one image: a gigabyte of them.
+MAX_NUMBERS = 1 << 28
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 KINDS = {ZIP_MAGIC: "keras", HDF5_MAGIC[:4]: "h5"}
@@ -110,14 +112,12 @@ def load_model(path: Path) -> keras.Model:
         try:
             check = check_keras_file if kind == "keras" else check_h5_file
             check(private, path)
-            model = keras.saving.load_model(private, compile=False, safe_mode=True)
+            return keras.saving.load_model(private, compile=False, safe_mode=True)
         except ModelRefused:
             raise
         except Exception as error:  # a hostile file may raise anything inside Keras or HDF5
             reason = one_line(str(error))[:LONGEST_REASON].rstrip(".")
             raise ModelRefused(f"{str(path)!r} cannot be loaded: {reason}.", EXPORT_HINT) from error
-    quicken(model)
-    return model
 
 
 def read_model(path: Path) -> bytes:
@@ -222,6 +222,8 @@ def check_config(config: Any, path: Path) -> None:
         own = module is None or module == "keras" or str(module).startswith("keras.")
         if not own or name not in allowed:
             raise ModelRefused(f"{str(path)!r} asks for {module}.{name}, which is not allowed.")
+    if count_numbers(config["config"]) > MAX_NUMBERS:
+        raise ModelRefused(f"{str(path)!r} would build more than {MAX_NUMBERS:,} numbers.")
 
 
 def check_layer(layer: Any, path: Path) -> None:

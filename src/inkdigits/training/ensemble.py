@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.evaluation.calibration import as_logits
+from inkdigits.evaluation.calibration import as_logits, cross_entropy
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import merge
 from inkdigits.models.predict import make_predictor
@@ -89,10 +89,3 @@ def choose_members(
         losses.append(after[best])
     kept = chosen[: int(np.argmin(losses)) + 1]
     return {number: times / len(kept) for number, times in sorted(Counter(kept).items())}
-
-
-def cross_entropy(logits: Floats, labels: NDArray[np.uint8]) -> float:
-    """Return the mean cross-entropy of `logits` (N, C) against `labels` (N,)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    right = shifted[np.arange(len(labels)), labels.astype(np.intp)]
-    return float((np.log(np.exp(shifted).sum(axis=1)) - right).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,7 +30,18 @@ def train_network(
     model = build_model(job.recipe)
     compile_model(model, job.recipe.training, len(material))
     show_summary(model, job.console)
-    return model, fit_model(model, job, material, val_part)
+    history = fit_model(model, job, material, val_part)
+    return in_full_precision(model, job.recipe, len(material)), history
+
+
+def in_full_precision(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
+    """Return the trained `model` as one that computes in float32, with the same weights."""
+    if recipe.model.precision == "float32":
+        return model
+    full = build_model(replace(recipe, model=replace(recipe.model, precision="float32")))
+    full.set_weights(model.get_weights())
+    compile_model(full, recipe.training, n)
+    return full
 
 
 def build_model(recipe: Recipe) -> keras.Model:
@@ -37,7 +49,8 @@ def build_model(recipe: Recipe) -> keras.Model:
     settings, seed = recipe.model, recipe.training.seed
     classes = class_count(recipe)
     if settings.kind == "cnn":
-        return build_cnn(settings.filters, settings.depth, settings.dropout, seed, classes)
+        shape = settings.filters, settings.depth, settings.dropout
+        return build_cnn(*shape, seed, classes, settings.precision)
     return build_ann(settings.hidden, settings.dropout, seed, classes)
 
 

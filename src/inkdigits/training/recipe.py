@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 from inkdigits.errors import UsageError
 
 KINDS = ("ann", "cnn", "ensemble")
+PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 FORMATS = ("keras", "h5", "onnx")
@@ -50,7 +51,8 @@ class ModelRecipe:
 
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
-    before, then dropout. `ensemble`: the members of the `[ensemble]` table.
+    before, then dropout; trained in `precision`, saved in float32. `ensemble`: the members of the
+    `[ensemble]` table.
     """
 
     kind: str = "ann"
@@ -58,8 +60,11 @@ class ModelRecipe:
     filters: tuple[int, ...] = (32, 64)
     depth: tuple[int, ...] = (3, 2)
     dropout: float = 0.0
+    precision: str = PRECISIONS[0]
 
     def __post_init__(self) -> None:
+        known = self.precision in PRECISIONS and (self.kind == "cnn" or self.precision == "float32")
+        require("model.precision", self.precision, known, "float32, or bfloat16 for a cnn")
         require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
         for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
             sizes_fit = all(1 <= units <= 65_536 for units in sizes)

@@ -162,7 +162,7 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
     files = save_formats(model, job, replace(metadata, scores=scores))
     write_text(folder / "evaluation.json", as_json(evaluation))
-    check.start(files, test, raw["test"], folder / "state", metadata.temperature)
+    check.start(files, test, raw["test"], said["test"], folder / "state")
     plots = save_plots(folder, test, said["test"], measured["test"], history)
     reloaded = check.result()
     report(
