@@ -122,7 +122,7 @@ def test_overrides_parse_toml_values_and_bare_text() -> None:
         ("training.learning_rate=inf", "above 0, got inf"),
         ("training.learning_rate=-1.0", "above 0, got -1.0"),
         ("training.loss=mse", "sparse_categorical_crossentropy or"),
-        ("model.kind=rnn", "model.kind must be ann or cnn or ensemble, got 'rnn'"),
+        ("model.kind=rnn", "model.kind must be ann or cnn or ensemble or line, got 'rnn'"),
         ("model.filters=[0, 8]", "model.filters must be a list of layer widths"),
         ("model.depth=[1]", "one count of layers for each filter"),
         ("model.depth=[0, 1]", "one count of layers for each filter"),

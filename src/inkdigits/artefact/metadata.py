@@ -20,6 +20,8 @@ OUTPUT_NAME = "probabilities"
 NOT_A_DIGIT_NAME = "not_a_digit"
 """The second, optional output: float32 (N,), the probability 0–1 that an image is no digit."""
 DIGIT_LABELS = [str(digit) for digit in range(10)]
+LINE_LABELS = [*DIGIT_LABELS, ""]
+"""What the steps of a whole number are: a digit, or nothing."""
 PREFIX = "inkdigits."
 
 

@@ -6,6 +6,7 @@ darkest parts. The same code makes the crops that networks are trained with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ FITTED = 26
 BESIDE = 7
 """Printing within half so many rows of a stroke is left in the open view."""
 MIN_WIDTH, MAX_WIDTH, WIDTH_STEP = 16, 512, 4
+BATCH_STEP = 16
+"""Widths of batches are multiples of it: fewer shapes to prepare for."""
 SIDE_MARGIN = 4
 """Columns left free at each side of the ink."""
 LONGEST = 640
@@ -87,6 +90,16 @@ def line_crops(grey: Grey) -> tuple[LineCrop, ...]:
     """
     place = find_number(grey)
     return () if place is None else tuple(cut(place, view) for view in VIEWS)
+
+
+def side_by_side(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return crops uint8 (32, W) as one batch (N, 32, W), each in the middle of its width."""
+    widest = max((image.shape[1] for image in images), default=MIN_WIDTH)
+    batch = np.zeros((len(images), HEIGHT, -(-widest // BATCH_STEP) * BATCH_STEP), np.uint8)
+    for row, image in zip(batch, images, strict=True):
+        left = (batch.shape[2] - image.shape[1]) // 2 // WIDTH_STEP * WIDTH_STEP
+        row[:, left : left + image.shape[1]] = image
+    return batch
 
 
 def find_number(grey: Grey) -> Place | None:

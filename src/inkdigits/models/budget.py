@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, prod
 from typing import Any
 
+from inkdigits.imaging.line import MAX_WIDTH
+
 Shape = tuple[int, ...]
 MAX_RANK = 4
 
@@ -50,14 +52,16 @@ def history(value: Any) -> Iterator[str]:
 def build(kind: str, settings: Mapping[str, Any], inputs: Sequence[Shape]) -> tuple[int, Shape]:
     """Return how many weights a layer of `kind` has, and the shape of its output for one image."""
     if kind == "InputLayer":
-        return 0, tuple(int(side) for side in settings["batch_shape"][1:])
+        return 0, tuple(int(side or MAX_WIDTH) for side in settings["batch_shape"][1:])
     shape, channels = inputs[0], inputs[0][-1]
     weights = 0
     match kind:
         case "Flatten":
             shape = (prod(shape),)
         case "Reshape":
-            shape = tuple(settings["target_shape"])
+            shape = reshaped(shape, settings["target_shape"])
+        case "Add":
+            shape = max(inputs, key=prod)
         case "GlobalAveragePooling2D":
             shape = (channels,)
         case "Concatenate":
@@ -72,3 +76,11 @@ def build(kind: str, settings: Mapping[str, Any], inputs: Sequence[Shape]) -> tu
             down, right = settings["strides"]
             shape = (ceil(shape[0] / down), ceil(shape[1] / right), settings["filters"])
     return weights, shape
+
+
+def reshaped(shape: Shape, target: Sequence[int]) -> Shape:
+    """Return `target`, with its free side worked out; two free sides are a ValueError."""
+    known = prod(side for side in target if side != -1)
+    if list(target).count(-1) > 1 or known < 1:
+        raise ValueError(f"a reshape to {tuple(target)}")
+    return tuple(ceil(prod(shape) / known) if side == -1 else side for side in target)

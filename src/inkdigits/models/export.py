@@ -15,7 +15,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from inkdigits.artefact.metadata import (
-    DIGIT_LABELS,
     INPUT_NAME,
     NOT_A_DIGIT_NAME,
     OUTPUT_NAME,
@@ -23,10 +22,16 @@ from inkdigits.artefact.metadata import (
     to_props,
 )
 from inkdigits.errors import ModelRefused
+from inkdigits.imaging.line import HEIGHT
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
 OPSET = 17
 IR_VERSION = 8
+CHANNEL_SHAPES = ((28, 28, 1), (HEIGHT, -1, 1))
+STEPS_SHAPE = (-1, 11)
+SQUEEZED = "squeezed"
+FREE = 64
+"""Stands for a width that is not fixed."""
 
 
 class Graph:
@@ -62,7 +67,8 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
 
     Input `images` uint8 (N, 28, 28); output `probabilities` float32 (N, 10), the temperature of
     `metadata` applied. A model with an eleventh class gets the output `not_a_digit` float32 (N,),
-    too. Raises ModelRefused for a layer that has no translation here.
+    too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 11). Raises
+    ModelRefused for a layer that has no translation here.
     """
     graph = Graph()
     graph.add("Cast", name="pixels", to=TensorProto.FLOAT)
@@ -78,8 +84,12 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
         graph.value = graph.before[0]
         translate(graph, layer)
         values[layer.name] = graph.value
-    classes = finish(graph, metadata.temperature)
-    content: bytes = assemble(graph, metadata, classes).SerializeToString()
+    # Steps of a number, or the classes of one digit.
+    if len(model.output_shape) == 3:
+        ends = finish_steps(graph, metadata)
+    else:
+        ends = finish(graph, metadata)
+    content: bytes = assemble(graph, metadata, *ends).SerializeToString()
     return content
 
 
@@ -114,11 +124,17 @@ def add_flatten(graph: Graph, layer: Any) -> None:
     graph.add("Flatten", name=layer.name, axis=1)
 
 
-def add_channel(graph: Graph, layer: Any) -> None:
-    """Give images their one channel, which ONNX wants before rows and columns."""
-    if tuple(layer.target_shape) != (28, 28, 1):
+def add_reshape(graph: Graph, layer: Any) -> None:
+    """Give images their one channel, which ONNX wants before rows and columns; or end in steps."""
+    if tuple(layer.target_shape) == STEPS_SHAPE:
+        graph.add("Squeeze", graph.constant(f"{layer.name}.rows", np.array([2])), name=SQUEEZED)
+        graph.add("Transpose", name=layer.name, perm=[0, 2, 1])
+        return
+    if tuple(layer.target_shape) not in CHANNEL_SHAPES:
         raise ModelRefused(f"a reshape to {layer.target_shape} cannot be exported to ONNX.")
-    shape = graph.constant(f"{layer.name}.shape", np.array([-1, 1, 28, 28], np.int64))
+    rows, columns, _ = layer.target_shape
+    # 0: as many as there are.
+    shape = graph.constant(f"{layer.name}.shape", np.array([0, 1, rows, columns], np.int64))
     graph.add("Reshape", shape, name=layer.name)
 
 
@@ -126,13 +142,24 @@ def add_convolution(graph: Graph, layer: Any) -> None:
     """Add a convolution with Keras's padding, which is uneven where the stride is 2."""
     kernel = np.transpose(np.asarray(layer.kernel), (3, 2, 0, 1))
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
-    plain = layer.groups == 1 and layer.dilation_rate == (1, 1)
-    if layer.padding != "same" or not plain or layer.data_format != "channels_last":
+    plain = layer.groups == 1 and layer.data_format == "channels_last"
+    if layer.padding != "same" or not plain:
         raise ModelRefused("only plain convolutions with `same` padding can be exported to ONNX.")
     pads = [
-        max(0, (-(-size // stride) - 1) * stride + side - size)
-        for size, stride, side in zip(
-            layer.input.shape[1:3], layer.strides, layer.kernel_size, strict=True
+        # A width that is not fixed is a multiple of all strides.
+        max(
+            0,
+            (-(-(size or FREE) // stride) - 1) * stride
+            + (side - 1) * dilation
+            + 1
+            - (size or FREE),
+        )
+        for size, stride, side, dilation in zip(
+            layer.input.shape[1:3],
+            layer.strides,
+            layer.kernel_size,
+            layer.dilation_rate,
+            strict=True,
         )
     ]
     graph.add(
@@ -141,6 +168,7 @@ def add_convolution(graph: Graph, layer: Any) -> None:
         graph.constant(f"{layer.name}.bias", bias),
         name=layer.name,
         kernel_shape=list(layer.kernel_size),
+        dilations=list(layer.dilation_rate),
         strides=list(layer.strides),
         pads=[pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads],
     )
@@ -199,6 +227,11 @@ def add_activation(graph: Graph, layer: Any, name: str) -> None:
         raise ModelRefused(f"activation {activation!r} cannot be exported to ONNX.")
 
 
+def add_sum(graph: Graph, layer: Any) -> None:
+    """Add the outputs of two layers."""
+    graph.join("Add", graph.before, [layer.name])
+
+
 def add_concatenation(graph: Graph, layer: Any) -> None:
     """Put the outputs of several layers side by side."""
     graph.join("Concat", graph.before, [layer.name], axis=1)
@@ -209,46 +242,61 @@ TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
     "Dropout": skip,
     "Rescaling": add_rescaling,
     "Flatten": add_flatten,
-    "Reshape": add_channel,
+    "Reshape": add_reshape,
     "Conv2D": add_convolution,
     "BatchNormalization": fold_normalization,
     "ReLU": add_relu,
     "GlobalAveragePooling2D": add_pooling,
     "Dense": add_dense,
     "Concatenate": add_concatenation,
+    "Add": add_sum,
 }
 
 
-def finish(graph: Graph, temperature: float) -> int:
-    """Put the temperature before the last softmax, name the outputs, return how many classes."""
+def finish(graph: Graph, metadata: Metadata) -> tuple[Any, list[Any]]:
+    """Put the temperature before the last softmax, name the outputs; return input and outputs."""
     softmax = graph.nodes.pop()
     if softmax.op_type != "Softmax":
         raise ModelRefused(f"the model ends in {softmax.op_type}, not in a softmax.")
     graph.value = softmax.input[0]
+    digits = len(metadata.labels)
     classes = int(graph.constants[graph.nodes[-1].input[1]].shape[1])
-    if temperature != 1.0:
-        graph.add("Div", graph.constant("temperature", np.float32(temperature)), name="tempered")
-    if classes == len(DIGIT_LABELS) + 1:
+    if metadata.temperature != 1.0:
+        temperature = graph.constant("temperature", np.float32(metadata.temperature))
+        graph.add("Div", temperature, name="tempered")
+    outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", digits])]
+    if classes == digits + 1:
+        outputs.append(helper.make_tensor_value_info(NOT_A_DIGIT_NAME, TensorProto.FLOAT, ["N"]))
         logits = graph.value
         graph.add("Softmax", name="shares", axis=1)
-        parts = graph.constant("classes", np.array([len(DIGIT_LABELS), 1], np.int64))
+        parts = graph.constant("classes", np.array([digits, 1], np.int64))
         graph.join("Split", [graph.value, parts], ["digit_shares", "other_share"], axis=1)
         flat = graph.constant("flat", np.array([-1], np.int64))
         graph.join("Reshape", ["other_share", flat], [NOT_A_DIGIT_NAME])
         graph.join("Split", [logits, parts], ["digit_logits", "other_logit"], axis=1)
     graph.add("Softmax", name=OUTPUT_NAME, axis=1)
-    return classes
+    return helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", 28, 28]), outputs
 
 
-def assemble(graph: Graph, metadata: Metadata, classes: int) -> onnx.ModelProto:
+def finish_steps(graph: Graph, metadata: Metadata) -> tuple[Any, list[Any]]:
+    """Put the temperature into the last convolution, name the output; return input and outputs."""
+    convolution, softmax, _, last = graph.nodes[-4:]
+    if (convolution.op_type, softmax.op_type) != ("Conv", "Softmax"):
+        raise ModelRefused(f"the model's steps come from {softmax.op_type}, not from a softmax.")
+    for name in convolution.input[1:]:
+        graph.constant(name, graph.constants[name] / np.float32(metadata.temperature))
+    last.output[0] = OUTPUT_NAME
+    classes = len(metadata.labels)
+    wide = helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", HEIGHT, "W"])
+    return wide, [
+        helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", "T", classes])
+    ]
+
+
+def assemble(graph: Graph, metadata: Metadata, start: Any, ends: list[Any]) -> onnx.ModelProto:
     """Return the checked ONNX model with its metadata."""
-    inputs = [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", 28, 28])]
-    digits = len(metadata.labels)
-    outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", digits])]
-    if classes > digits:
-        outputs.append(helper.make_tensor_value_info(NOT_A_DIGIT_NAME, TensorProto.FLOAT, ["N"]))
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
-    body = helper.make_graph(graph.nodes, "inkdigits", inputs, outputs, constants)
+    body = helper.make_graph(graph.nodes, "inkdigits", [start], ends, constants)
     model = helper.make_model(
         body,
         opset_imports=[helper.make_opsetid("", OPSET)],

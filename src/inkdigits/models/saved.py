@@ -40,6 +40,7 @@ ALLOWED_LAYERS = {
     "Dropout",
     "Activation",
     "Concatenate",
+    "Add",
 }
 # What else the configuration of such layers names; nothing outside these is ever built.
 ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros", "Ones", "__keras_tensor__"}
@@ -240,7 +241,8 @@ def check_layer(layer: Any, path: Path) -> None:
     for key, most in SIZES.items():
         found = settings.get(key, 1)
         for size in found if isinstance(found, list) else [found]:
-            if type(size) is not int or not 1 <= size <= most:
+            free = key == "target_shape" and size == -1
+            if not free and (type(size) is not int or not 1 <= size <= most):
                 raise ModelRefused(f"{str(path)!r} has a layer with {key} {size!r}, not 1–{most}.")
 
 

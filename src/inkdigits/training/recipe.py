@@ -1,23 +1,25 @@
 """A recipe: everything a training needs, as strict TOML.
 
-Named recipes live in `inkdigits/recipes`. A key that is not known is an error that names the
-nearest known one, because a misspelt key that is silently ignored costs a whole training.
+Named recipes live in `inkdigits/recipes`. A key that is not known is an error, because a misspelt
+key that is silently ignored costs a whole training.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from inkdigits.errors import UsageError
+from inkdigits.training.keys import assign, build, nearest, require
 
-KINDS = ("ann", "cnn", "ensemble")
+KINDS = ("ann", "cnn", "ensemble", "line")
+LINE_WIDTHS = 5
+MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
 PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
@@ -30,6 +32,8 @@ class DataRecipe:
 
     Train gains Semeion and optdigits, each `open_sets` times, `synthetic_digits` made digits and
     `negatives`, made images of no digit; with these the network tells an eleventh class apart.
+    A `line` network learns from `numbers` made of train's digits and those of the open sets alone,
+    and is measured on `val_numbers` made of val's, and as many of test's.
     """
 
     source: str = "auto"
@@ -37,10 +41,13 @@ class DataRecipe:
     open_sets: int = 0
     synthetic_digits: int = 0
     negatives: int = 0
+    numbers: int = 0
+    val_numbers: int = 0
 
     def __post_init__(self) -> None:
         require("data.val_fraction", self.val_fraction, 0 < self.val_fraction <= 0.5, "0–0.5")
-        for name in ("open_sets", "synthetic_digits", "negatives"):
+        counts = "open_sets", "synthetic_digits", "negatives", "numbers", "val_numbers"
+        for name in counts:
             count = getattr(self, name)
             require(f"data.{name}", count, 0 <= count <= 10_000_000, "0 or more")
 
@@ -52,7 +59,8 @@ class ModelRecipe:
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
     before, then dropout; trained in `precision`, saved in float32. `ensemble`: the members of the
-    `[ensemble]` table.
+    `[ensemble]` table. `line`: reads a whole number; five `filters`, from the first convolution to
+    the steps of the output.
     """
 
     kind: str = "ann"
@@ -63,17 +71,23 @@ class ModelRecipe:
     precision: str = PRECISIONS[0]
 
     def __post_init__(self) -> None:
-        known = self.precision in PRECISIONS and (self.kind == "cnn" or self.precision == "float32")
-        require("model.precision", self.precision, known, "float32, or bfloat16 for a cnn")
+        require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
+        convolves = self.kind in ("cnn", "line")
+        known = self.precision in PRECISIONS and (convolves or self.precision == "float32")
+        told = "float32, or bfloat16 for a cnn or line"
+        require("model.precision", self.precision, known, told)
         require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
         for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
             sizes_fit = all(1 <= units <= 65_536 for units in sizes)
             require(f"model.{key}", list(sizes), sizes_fit, "a list of layer widths of 1–65536")
+        if self.kind == "line":
+            five = len(self.filters) == LINE_WIDTHS
+            require("model.filters", list(self.filters), five, "five widths for a line")
+            return
         stages_fit = len(self.depth) == len(self.filters) <= 2 and all(
             1 <= layers <= 100 for layers in self.depth
         )
         require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")
-        require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
 
 
 @dataclass(frozen=True)
@@ -235,6 +249,8 @@ class Recipe:
         soft = self.training.loss == LOSSES[1]
         fits = soft or not self.distillation.teacher
         require("training.loss", self.training.loss, fits, f"{LOSSES[1]} to learn from a teacher")
+        made = min(self.data.numbers, self.data.val_numbers) > 0
+        require("model.kind", self.model.kind, made or self.model.kind != "line", MADE_HINT)
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "the recipe") -> Recipe:
@@ -243,8 +259,7 @@ class Recipe:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{origin} is not valid TOML: {error}.") from error
-        recipe: Recipe = build(cls, table)
-        return recipe
+        return recipe_of(table)
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `from_toml` reads back to an equal one."""
@@ -257,8 +272,7 @@ class Recipe:
         table = asdict(self)
         for assignment in assignments:
             assign(table, assignment)
-        recipe: Recipe = build(Recipe, table)
-        return recipe
+        return recipe_of(table)
 
     def with_source(self, source: str) -> Recipe:
         """Return the recipe on other data: a name or a folder."""
@@ -269,6 +283,14 @@ class Recipe:
         if seed is None:
             return self
         return replace(self, training=replace(self.training, seed=seed))
+
+
+def recipe_of(table: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a nested table describes."""
+    if "name" not in table:
+        raise UsageError("a recipe needs a name.", 'Add `name = "…"` as its first line.')
+    recipe: Recipe = build(Recipe, table)
+    return recipe
 
 
 def load_recipe(name: str) -> Recipe:
@@ -297,86 +319,3 @@ def recipe_names() -> list[str]:
     return sorted(
         p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
     )
-
-
-def assign(table: dict[str, Any], assignment: str) -> None:
-    """Set one `key=value` in the nested `table`; the key must exist."""
-    key, equals, text = assignment.partition("=")
-    if not equals:
-        raise UsageError(f"an override is KEY=VALUE, got {assignment!r}.")
-    *sections, last = key.strip().split(".")
-    place = table
-    for name in sections:
-        place = place.get(name, {}) if isinstance(place.get(name, {}), dict) else {}
-    if last not in place or isinstance(place[last], dict):
-        raise UsageError(f"unknown key {key.strip()!r}.", nearest(key.strip(), dotted_keys(table)))
-    place[last] = parse_value(text.strip())
-
-
-def parse_value(text: str) -> Any:
-    """Return `text` as a TOML value, or as the text itself where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def dotted_keys(table: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return all leaf keys of a nested table, dotted."""
-    keys = []
-    for name, value in table.items():
-        dotted = f"{prefix}{name}"
-        keys += dotted_keys(value, f"{dotted}.") if isinstance(value, dict) else [dotted]
-    return keys
-
-
-def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
-    """Build the dataclass `kind` from a table, refusing unknown keys and wrong types."""
-    hints = get_type_hints(kind)
-    known = [f.name for f in fields(kind)]
-    for name in table:
-        if name not in known:
-            raise UsageError(f"unknown key {prefix + name!r}.", nearest(name, known, prefix))
-    if kind is Recipe and "name" not in table:
-        raise UsageError("a recipe needs a name.", 'Add `name = "…"` as its first line.')
-    values = {name: convert(hints[name], value, prefix + name) for name, value in table.items()}
-    return kind(**values)
-
-
-def convert(hint: Any, value: Any, key: str) -> Any:
-    """Return `value` as the type `hint` asks for; raises UsageError when it is another."""
-    if is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise UsageError(f"{key} must be a table, got {value!r}.")
-        return build(hint, value, f"{key}.")  # type: ignore[arg-type]
-    if get_args(hint):
-        inner = get_args(hint)[0]
-        if not isinstance(value, (list, tuple)):
-            raise UsageError(f"{key} must be a list, got {value!r}.")
-        return tuple(convert(inner, item, key) for item in value)
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise UsageError(f"{key} must be {hint.__name__}, got {value!r}.")
-    return value
-
-
-def nearest(name: str, known: Sequence[str], prefix: str = "") -> str:
-    """Return the sentence that names the nearest of `known`, or all of them.
-
-    A dotted key counts as near, too, when its last part is: `epochs` finds `training.epochs`.
-    """
-    by_last_part = {key.rpartition(".")[2]: key for key in known}
-    close = difflib.get_close_matches(name, known, n=1)
-    if not close:
-        parts = difflib.get_close_matches(name.rpartition(".")[2], list(by_last_part), n=1)
-        close = [by_last_part[part] for part in parts]
-    if close:
-        return f"Did you mean {prefix + close[0]!r}? "
-    return f"Known: {', '.join(known)}. "
-
-
-def require(key: str, value: object, fits: bool, expected: str) -> None:
-    """Raise UsageError unless `fits`, telling the key, what it expects and what it got."""
-    if not fits:
-        raise UsageError(f"{key} must be {expected}, got {value!r}.")
