@@ -1,0 +1,133 @@
+"""Page ink: a whole page becomes a reduced copy of its ink, and the size of its usual digits.
+
+Reduced by a whole factor, which is fast; the ground is a median over a part of the page, so that
+it follows shadows, and depth is a share of that ground's light, so that ink in shade is as deep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.clean import Grey, Mask, as_uint8
+from inkdigits.imaging.line_ink import (
+    FAINT,
+    GROUND_WINDOW,
+    LEAST_DEPTH,
+    LEAST_HEIGHT,
+    POLARITY_WINDOW,
+    WEAK,
+    full_depth,
+    ground_side,
+    is_dark_on_light,
+    quantile,
+    usual_height,
+)
+
+LONGEST = 1800
+"""A page is searched on a copy whose longer side is at most this."""
+LEAST_SIDE = 6
+"""Copies smaller than this hold no number."""
+FEWEST_ROWS, MOST_ROWS, ROWS_SHARE = 32, 64, 12
+"""The ground's copy has a shorter side of this share of the page's, within these."""
+NOISE = 2.5
+"""Ink exceeds the noise by this factor, unless that were more than the weak share of full depth."""
+SAMPLE = 4
+"""Noise is measured on every so many pixels."""
+MOST_PARTS = 4000
+"""Of more components than this the largest are looked at; the rest is noise."""
+LARGEST = 0.5
+"""A component of this share of the page's side tells nothing of the usual digit."""
+
+Stats = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class PageInk:
+    """A page's reduced copy (h, w), each pixel of which is `factor` source pixels wide and high.
+
+    `depth` is uint8, how far each pixel lies below its ground as a share of it, 255 = black;
+    `noise` is what paper alone shows, in the same steps.
+    """
+
+    depth: Grey
+    noise: float
+    factor: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Connected components of ink: `labels` is int32 (h, w), `names` (n,) the labels of those kept.
+
+    `stats` is int32 (n, 5): their left, top, width, height and area.
+    """
+
+    labels: NDArray[np.int32]
+    names: NDArray[np.intp]
+    stats: Stats
+
+
+def page_ink(grey: Grey) -> PageInk | None:
+    """Return the reduced copy of `grey`, uint8 (H, W) of either polarity; None if it is a sliver."""
+    factor = -(-max(grey.shape) // LONGEST)
+    rows, columns = (side // factor for side in grey.shape)
+    if min(rows, columns) < LEAST_SIDE:
+        return None
+    whole = np.ascontiguousarray(grey[: rows * factor, : columns * factor])
+    copy = as_uint8(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
+    depth, noise = page_depth(copy)
+    smooth = as_uint8(cv2.blur(depth, (3, 3))) if min(rows, columns) > 80 else depth
+    return PageInk(smooth, noise, factor)
+
+
+def page_depth(page: Grey) -> tuple[Grey, float]:
+    """Return how far each pixel lies on the ink's side of its ground, and the noise."""
+    side = min(page.shape)
+    scale = min(1.0, float(np.clip(side / ROWS_SHARE, FEWEST_ROWS, MOST_ROWS)) / side)
+    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
+    small = as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
+    near = as_uint8(cv2.medianBlur(small, ground_side(small, POLARITY_WINDOW)))
+    if not is_dark_on_light(small, near):
+        page, small = as_uint8(cv2.bitwise_not(page)), as_uint8(cv2.bitwise_not(small))
+    median = as_uint8(cv2.medianBlur(small, ground_side(small, GROUND_WINDOW)))
+    ground = cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    # Where the ground itself is black, nothing can be told: it counts as a dark grey.
+    ground = np.maximum(ground, 24)
+    depth = as_uint8(cv2.bitwise_not(cv2.divide(page, ground, scale=255)))
+    other = as_uint8(cv2.subtract(page, ground)[::SAMPLE, ::SAMPLE])
+    return depth, quantile(other, 0.9) * 255 / max(1.0, float(np.median(ground[::8, ::8])))
+
+
+def faint_and_ink(ink: PageInk, depth: Grey) -> tuple[Mask, Mask] | None:
+    """Return what may be a printed line, and what is as dark as writing; None on a blank page."""
+    full = full_depth(depth)
+    if full is None:
+        return None
+    faint = max(FAINT * full, min(1.5 * ink.noise, 0.25 * full), LEAST_DEPTH / 2)
+    least = max(WEAK * full, min(NOISE * ink.noise, 0.5 * full), LEAST_DEPTH)
+    return depth > faint, depth > least
+
+
+def parts_of(ink: Mask) -> Parts:
+    """Return the components of `ink`, the smallest left out where there are too many."""
+    found = cv2.connectedComponentsWithStats(ink.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)[1:]
+    size = np.maximum(stats[:, 2], stats[:, 3])
+    kept = np.flatnonzero(size >= 2)
+    if len(kept) > MOST_PARTS:
+        kept = np.sort(kept[np.argsort(-stats[kept, 4], kind="stable")[:MOST_PARTS]])
+    return Parts(labels, kept + 1, stats[kept])
+
+
+def digit_height(stats: Stats, shape: tuple[int, ...]) -> float:
+    """Return the height of the usual digit among components of a page, 0.0 where there is none."""
+    width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    likely = (height >= LEAST_HEIGHT) & (width < LARGEST * shape[1]) & (height < LARGEST * shape[0])
+    if not likely.any():
+        likely = height >= LEAST_HEIGHT
+    if not likely.any():
+        return 0.0
+    return usual_height(height[likely].astype(np.float64), area[likely].astype(np.float64))

@@ -1,0 +1,173 @@
+"""Text lines: components of ink become lines, and lines become numbers, by the gaps in them.
+
+Lengths are told by the height of the usual digit. A gap inside a number is small, unless its digits
+stand far apart throughout: then only a gap much larger than those parts two numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes: TypeAlias = NDArray[np.float64]
+"""Left, top, right, bottom of n components: float64 (n, 4)."""
+Group: TypeAlias = NDArray[np.intp]
+"""Which components belong together."""
+
+MAIN = 0.55
+"""A component of this share of the usual height is a digit or several; less may be a dot."""
+TALLEST = 4.0
+"""A component of this many usual heights is no digit."""
+BESIDE = 0.5
+"""Components stand on the same line when their middles differ by less than this, by the height."""
+REMEMBERED = 3
+"""So many last components say where a line goes on."""
+GAP, WIDEST = 1.25, 2.6
+"""A gap that parts two numbers, in usual heights, where digits stand close; and wherever."""
+SPREAD = 1.9
+"""A gap that parts two numbers, by the gaps within a number that is widely spaced."""
+STACKED = 0.2
+"""Pieces of a broken digit lie within this share of the usual height above each other."""
+BROKEN = 1.35
+"""A broken digit is at most this many usual heights tall."""
+REACH_X, REACH_Y = 0.9, 0.35
+"""A dot, comma or dash belongs to a number within this many usual heights."""
+PAIRS = 400
+"""The slope of lines is measured on at most so many components."""
+
+
+def mains_of(boxes: Boxes, usual: float) -> Group:
+    """Return which components are digits by their height."""
+    height = boxes[:, 3] - boxes[:, 1]
+    return np.flatnonzero((height >= MAIN * usual) & (height <= TALLEST * usual))
+
+
+def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
+    """Return the components in groups: pieces of one broken digit, one above the other, together.
+
+    Sorted by the left side of the group.
+    """
+    order = np.argsort(boxes[:, 0], kind="stable")
+    groups: list[list[int]] = []
+    hulls: list[NDArray[np.float64]] = []
+    for index in order.tolist():
+        box = boxes[index]
+        for place in range(len(groups) - 1, max(-1, len(groups) - 13), -1):
+            if is_stacked(hulls[place], box, usual):
+                groups[place].append(index)
+                hulls[place] = hull(np.stack([hulls[place], box]))
+                break
+        else:
+            groups.append([index])
+            hulls.append(box)
+    return [np.array(group, np.intp) for group in groups]
+
+
+def is_stacked(one: NDArray[np.float64], other: NDArray[np.float64], usual: float) -> bool:
+    """Tell whether two boxes are pieces of one broken digit."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    if across <= 0.3 * min(one[2] - one[0], other[2] - other[0]):
+        return False
+    apart = max(one[1], other[1]) - min(one[3], other[3])
+    tall = max(one[3], other[3]) - min(one[1], other[1])
+    return bool(apart < STACKED * usual and tall <= BROKEN * usual)
+
+
+def hull(boxes: Boxes) -> NDArray[np.float64]:
+    """Return the box around all `boxes`."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def slope_of(boxes: Boxes, usual: float) -> float:
+    """Return how much lines of `boxes` sink by the pixel: the median over neighbours on a line."""
+    few = boxes if len(boxes) <= PAIRS else boxes[:: -(-len(boxes) // PAIRS)]
+    x, y = (few[:, 0] + few[:, 2]) / 2, (few[:, 1] + few[:, 3]) / 2
+    right, down = x - x[:, None], y - y[:, None]
+    near = (right > 0.8 * usual) & (right < 8 * usual) & (np.abs(down) < 0.45 * usual)
+    if near.sum() < 6:
+        return 0.0
+    return float(np.median(down[near] / right[near]))
+
+
+def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
+    """Return the components in lines, from the top, each from left to right."""
+    middle = (boxes[:, 1] + boxes[:, 3]) / 2 - slope * (boxes[:, 0] + boxes[:, 2]) / 2
+    height = boxes[:, 3] - boxes[:, 1]
+    lines: list[list[int]] = []
+    levels = np.zeros(len(boxes))
+    for index in np.argsort(boxes[:, 0], kind="stable").tolist():
+        away = np.abs(levels[: len(lines)] - middle[index])
+        nearest = int(away.argmin()) if len(lines) else 0
+        if lines and away[nearest] < BESIDE * max(usual, min(height[index], 1.5 * usual)):
+            lines[nearest].append(index)
+        else:
+            nearest = len(lines)
+            lines.append([index])
+        levels[nearest] = middle[lines[nearest][-REMEMBERED:]].mean()
+    tops = [float(np.median(middle[line])) for line in lines]
+    return [np.array(lines[place], np.intp) for place in np.argsort(tops, kind="stable")]
+
+
+def gaps_in(boxes: Boxes) -> NDArray[np.float64]:
+    """Return how far each component of a line, sorted by left, stands from all before it."""
+    ends = np.maximum.accumulate(boxes[:-1, 2])
+    return np.asarray(boxes[1:, 0] - ends)
+
+
+def parting_gap(gaps: NDArray[np.float64], usual: float) -> float:
+    """Return the gap that parts two numbers, given all gaps of a page or line, in pixels."""
+    if not gaps.size:
+        return GAP * usual
+    within = float(np.quantile(gaps, 0.25))
+    return min(max(GAP * usual, SPREAD * within), WIDEST * usual)
+
+
+def numbers_of(line: Group, boxes: Boxes, least: float) -> list[Group]:
+    """Part a line, sorted by left, into numbers at gaps of `least` pixels or more."""
+    return np.split(line, np.flatnonzero(gaps_in(boxes[line]) >= least) + 1)
+
+
+def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
+    """Return the numbers in free text: lines from the top, numbers from the left, their components.
+
+    Dots, commas and dashes near a number are among its components; what is near none is left out.
+    """
+    mains = mains_of(boxes, usual)
+    if not mains.size:
+        return []
+    pieces = joined_pieces(boxes[mains], usual)
+    hulls = np.stack([hull(boxes[mains[piece]]) for piece in pieces])
+    lines = lines_of(hulls, usual, slope_of(hulls, usual))
+    gaps = [gaps_in(hulls[line]) for line in lines]
+    least = parting_gap(np.concatenate(gaps), usual)
+    found = [numbers_of(line, hulls, least) for line in lines]
+    rows = [[np.concatenate([mains[pieces[i]] for i in one]) for one in line] for line in found]
+    return with_small_parts(rows, boxes, mains, usual)
+
+
+def with_small_parts(
+    rows: list[list[Group]], boxes: Boxes, mains: Group, usual: float
+) -> list[list[Group]]:
+    """Return the numbers with the small components that lie near them."""
+    height = boxes[:, 3] - boxes[:, 1]
+    small = np.setdiff1d(np.flatnonzero(height < MAIN * usual), mains)
+    if not small.size:
+        return rows
+    hulls = np.stack([hull(boxes[number]) for line in rows for number in line])
+    x = (boxes[small, 0] + boxes[small, 2])[:, None] / 2
+    y = (boxes[small, 1] + boxes[small, 3])[:, None] / 2
+    across = np.maximum(np.maximum(hulls[:, 0] - x, x - hulls[:, 2]), 0) / REACH_X
+    down = np.maximum(np.maximum(hulls[:, 1] - y, y - hulls[:, 3]), 0) / REACH_Y
+    away = np.maximum(across, down)
+    nearest = away.argmin(axis=1)
+    near = away[np.arange(len(small)), nearest] <= usual
+    places = iter(range(len(hulls)))
+    return [
+        [
+            np.concatenate([one, small[near & (nearest == place)]])
+            for one, place in zip(line, places)
+        ]
+        for line in rows
+    ]
