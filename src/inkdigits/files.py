@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Delete the temporary files that a process killed while it wrote `path` left beside it."""
+    for torn in path.parent.glob(f".{escape(path.stem)}.*.tmp{escape(path.suffix)}"):
+        with suppress(OSError):
+            torn.unlink()
 
 
 def remove_torn(folder: Path) -> None:

@@ -167,7 +167,9 @@ def export(
 
 @app.command("read")
 def read(
-    images: Annotated[list[str], typer.Argument(help="Image files; - is standard input.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Image files and folders; - is standard input.")
+    ],
     layout: Annotated[
         str, typer.Option("--layout", help="What an image holds. So far: digit.")
     ] = "digit",
@@ -179,11 +181,24 @@ def read(
             "--target-error", metavar="P", help="Reject so much that at most this share is wrong."
         ),
     ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with a header.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Write a .csv, .jsonl or .parquet on all cores; continues after a kill."
+        ),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option("--annotate", metavar="DIR", help="Draw each reading on its image, here."),
+    ] = None,
 ) -> int:
     """Read the digit in each image."""
     from inkdigits.cli import read as verb
+    from inkdigits.reading.workers import ReaderSettings
 
-    return verb.read(images, model, layout, as_json, target_error)
+    output = verb.Output(as_json, as_csv, out, annotate)
+    return verb.read(images, ReaderSettings(model, target_error), layout, output)
 
 
 @app.command("inspect")

@@ -4,45 +4,109 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from inkdigits.artefact.selective import Selection
 from inkdigits.errors import ExitCode, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Source
+from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
+from inkdigits.reading.workers import ReaderSettings
 
-STANDARD_INPUT = "-"
 LAYOUTS = ("digit",)
 
 
-def read(
-    images: list[str],
-    model: Path | None,
-    layout: str,
-    as_json: bool,
-    target_error: float | None = None,
-) -> int:
-    """Read each of `images` and write its reading to stdout; return the exit code.
+@dataclass(frozen=True)
+class Output:
+    """Where readings go: to stdout in words, JSON or CSV, or to `out`; and drawings to a folder."""
+
+    as_json: bool = False
+    as_csv: bool = False
+    out: Path | None = None
+    annotate: Path | None = None
+
+    def check(self) -> None:
+        """Raise UsageError when the wishes exclude each other."""
+        chosen = [
+            name
+            for name, wanted in (
+                ("--json", self.as_json),
+                ("--csv", self.as_csv),
+                ("--out", self.out is not None),
+            )
+            if wanted
+        ]
+        if len(chosen) > 1:
+            raise UsageError(
+                f"{' and '.join(chosen)} exclude each other.",
+                "The suffix of --out chooses its format; without --out readings go to stdout.",
+            )
+
+
+def read(images: list[str], settings: ReaderSettings, layout: str, output: Output) -> int:
+    """Read each of `images`, and all images in those that are folders; return the exit code.
 
     `-` is standard input. An unusable image gets its own row with status `error` and a line on
-    stderr, never stops the rest, and makes the exit code 3. What `target_error` (0–1) costs on val
-    is told on stderr. Raises UsageError, ModelRefused.
+    stderr, never stops the rest, and makes the exit code 3. What a target error costs on val is
+    told on stderr. Raises UsageError, ModelRefused, CannotWrite.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
+    output.check()
     if not images:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")
-    reader = Reader(model, target_error=target_error)
+    inputs = find_inputs(images, without=output.annotate)
+    reader = settings.reader()
     if reader.selection is not None:
         sys.stderr.write(f"inkdigits: {explain(reader.selection)}\n")
+    if output.out is None:
+        return read_to_stdout(inputs, reader, output)
+    from inkdigits.cli.read_folder import read_to_table
+
+    return read_to_table(inputs, output.out, settings, output.annotate)
+
+
+def read_to_stdout(inputs: list[Input], reader: Reader, output: Output) -> int:
+    """Read one by one and write each reading as it comes; return the exit code."""
+    drawings = drawing_paths(inputs, output.annotate) if output.annotate is not None else []
+    write = reporter(output)
     code = ExitCode.DONE
-    for name in images:
-        reading = reader.read_or_error(source_of(name), name)
-        report(reading, as_json)
-        if reading.status == "error":
+    for index, image in enumerate(inputs):
+        source = source_of(image.name)
+        reading = reader.read_or_error(source, image.name)
+        if reading.error is not None:
+            sys.stderr.write(f"inkdigits: error: {reading.image}: {reading.error}\n")
             code = ExitCode.INPUT
+        write(reading)
+        if drawings and reading.error is None:
+            from inkdigits.reading.annotate import draw_reading
+
+            draw_reading(source, reading, drawings[index])
     return code
+
+
+def reporter(output: Output) -> Callable[[Reading], None]:
+    """Return what writes one reading to stdout, in the form that is wanted."""
+    if output.as_csv:
+        from inkdigits.reading.table_file import CsvTable
+
+        table = CsvTable(sys.stdout)
+        return lambda reading: table.write([reading.to_dict()])
+    return write_json if output.as_json else write_words
+
+
+def write_json(reading: Reading) -> None:
+    """Write one reading as a line of JSON."""
+    sys.stdout.write(json.dumps(reading.to_dict()) + "\n")
+
+
+def write_words(reading: Reading) -> None:
+    """Write one reading for a person; what could not be read is on stderr already."""
+    if reading.error is None:
+        sys.stdout.write(f"{reading.image}: {in_words(reading)}\n")
 
 
 def explain(selection: Selection) -> str:
@@ -62,21 +126,9 @@ def in_percent(interval: tuple[float, float]) -> str:
 
 def source_of(name: str) -> Source:
     """Return what `name` stands for: a path, or the bytes that come by standard input."""
-    if not name:
-        raise UsageError("the name of an image is empty.", "Is a variable unset in your shell?")
     if name != STANDARD_INPUT:
         return Path(name)
     return sys.stdin.buffer.read(DEFAULT_LIMITS.max_bytes + 1)
-
-
-def report(reading: Reading, as_json: bool) -> None:
-    """Write one reading to stdout, and its error, if any, to stderr."""
-    if reading.error is not None:
-        sys.stderr.write(f"inkdigits: error: {reading.image}: {reading.error}\n")
-    if as_json:
-        sys.stdout.write(json.dumps(reading.to_dict()) + "\n")
-    elif reading.error is None:
-        sys.stdout.write(f"{reading.image}: {in_words(reading)}\n")
 
 
 def in_words(reading: Reading) -> str:
