@@ -20,8 +20,10 @@ OUTPUT_NAME = "probabilities"
 NOT_A_DIGIT_NAME = "not_a_digit"
 """The second, optional output: float32 (N,), the probability 0–1 that an image is no digit."""
 DIGIT_LABELS = [str(digit) for digit in range(10)]
-LINE_LABELS = [*DIGIT_LABELS, ""]
-"""What the steps of a whole number are: a digit, or nothing."""
+OTHER = "?"
+"""A sign that is no digit and makes what stands around it no whole number."""
+LINE_LABELS = [*DIGIT_LABELS, OTHER, ""]
+"""What the steps of a whole number are: a digit, another sign, or nothing."""
 PREFIX = "inkdigits."
 
 

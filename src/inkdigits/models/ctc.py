@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.models.line import BLANK
 
 TINY = 1e-7
@@ -16,7 +17,7 @@ TINY = 1e-7
 def ctc_loss(labels: Any, probabilities: Any) -> Any:
     """Return the negative log-likelihood (N,) of labels under the steps (Graves et al., 2006).
 
-    `labels` int (N, L), digits 0–9 filled up with the blank; `probabilities` (N, T, 11).
+    `labels` int (N, L), classes filled up with the blank; `probabilities` (N, T, 12).
     """
     labels = keras.ops.cast(labels, "int32")
     logits = keras.ops.log(keras.ops.cast(probabilities, "float32") + TINY)
@@ -32,9 +33,11 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
 
 
 def greedy_texts(probabilities: NDArray[np.float32]) -> list[str]:
-    """Return the best class of each step as text, repeats and blanks left out; (N, T, 11)."""
+    """Return the best class of each step as text, repeats and blanks left out; (N, T, 12)."""
     best = np.asarray(probabilities).argmax(-1)
     changes = np.ones(best.shape, bool)
     changes[:, 1:] = best[:, 1:] != best[:, :-1]
     kept = changes & (best != BLANK)
-    return ["".join(map(str, row[chosen])) for row, chosen in zip(best, kept, strict=True)]
+    return [
+        "".join(LINE_LABELS[n] for n in row[chosen]) for row, chosen in zip(best, kept, strict=True)
+    ]

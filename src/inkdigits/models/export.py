@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inkdigits.artefact.metadata import (
     INPUT_NAME,
+    LINE_LABELS,
     NOT_A_DIGIT_NAME,
     OUTPUT_NAME,
     Metadata,
@@ -28,7 +29,7 @@ from inkdigits.imaging.line import HEIGHT
 OPSET = 17
 IR_VERSION = 8
 CHANNEL_SHAPES = ((28, 28, 1), (HEIGHT, -1, 1))
-STEPS_SHAPE = (-1, 11)
+STEPS_SHAPE = (-1, len(LINE_LABELS))
 SQUEEZED = "squeezed"
 FREE = 64
 """Stands for a width that is not fixed."""
@@ -67,7 +68,7 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
 
     Input `images` uint8 (N, 28, 28); output `probabilities` float32 (N, 10), the temperature of
     `metadata` applied. A model with an eleventh class gets the output `not_a_digit` float32 (N,),
-    too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 11). Raises
+    too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 12). Raises
     ModelRefused for a layer that has no translation here.
     """
     graph = Graph()

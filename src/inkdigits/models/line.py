@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from inkdigits.data.dataset import CLASSES
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.imaging.line import HEIGHT
 
-BLANK = CLASSES
+CLASSES = len(LINE_LABELS)
+BLANK = CLASSES - 1
 """The class between digits (Graves et al., 2006)."""
 STEP = 2
 """Columns of a crop to one step of the output."""
@@ -28,10 +29,11 @@ def build_line(
     """Return the whole-number network, its weights fixed by `seed`.
 
     Input: crops (N, 32, W), 0–255, ink bright, W a multiple of 4; rescaled by its first layer.
-    Output: probabilities (N, W / 2, 11) of the digits 0–9 and of the blank between them, for
-    connectionist temporal classification. Convolutions, `filters` wide, bring the 32 rows down to
-    one; then each step looks around itself: no recurrence. `dropout` 0–1 stands before the last
-    layer. With the `precision` bfloat16 all but the last layer compute in it; weights are float32.
+    Output: probabilities (N, W / 2, 12) of the digits 0–9, of any other sign that makes the whole
+    no number, and of the blank between them, for connectionist temporal classification.
+    Convolutions, `filters` wide, bring the 32 rows down to one; then each step looks around itself:
+    no recurrence. `dropout` 0–1 stands before the last layer. With the `precision` bfloat16 all but
+    the last layer compute in it; weights are float32.
     """
     stem, early, middle, late, wide = filters
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -59,7 +61,7 @@ def build_line(
     if dropout > 0:
         value = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")(value)
     value = keras.layers.Conv2D(
-        CLASSES + 1,
+        CLASSES,
         1,
         padding="same",
         activation="softmax",
@@ -67,7 +69,7 @@ def build_line(
         dtype="float32",
         name="classes",
     )(value)
-    value = keras.layers.Reshape((-1, CLASSES + 1), dtype="float32", name="probabilities")(value)
+    value = keras.layers.Reshape((-1, CLASSES), dtype="float32", name="probabilities")(value)
     return keras.Model(images, value, name="line")
 
 

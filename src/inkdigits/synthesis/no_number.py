@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from inkdigits.artefact.metadata import OTHER
 from inkdigits.imaging.clean import as_uint8
 from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.layout import new_line, scaled
@@ -15,11 +16,16 @@ from inkdigits.synthesis.symbol_shapes import CAPITALS, SIGNS, SMALL, SYMBOLS
 from inkdigits.synthesis.writers import Writer
 
 
-def no_number(writer: Writer, rng: np.random.Generator) -> Writing:
-    """Return a sheet without a number: a word, symbols, a signature, a mark, or nothing at all."""
+def no_number(writer: Writer, rng: np.random.Generator) -> tuple[Writing, str]:
+    """Return a sheet without a number, and its label: a word, symbols, a mark, or nothing at all.
+
+    Each letter of a word is one `OTHER`; scribbles and empty sheets are "".
+    """
     kind = rng.random()
+    label = ""
     if kind < 0.55:
-        ink = word(writer, rng)
+        ink, count = word(writer, rng)
+        label = OTHER * count
     elif kind < 0.7:
         ink = signature(writer, rng)
     elif kind < 0.9:
@@ -31,11 +37,12 @@ def no_number(writer: Writer, rng: np.random.Generator) -> Writing:
     room = round(0.8 * writer.height)
     sheet = np.pad(ink, room)
     nowhere = np.zeros(sheet.shape[1], bool)
-    return Writing(sheet, np.zeros_like(sheet), nowhere, None, writer.height, writer.pen)
+    writing = Writing(sheet, np.zeros_like(sheet), nowhere, None, writer.height, writer.pen)
+    return writing, label
 
 
-def word(writer: Writer, rng: np.random.Generator) -> Ink:
-    """Write one to seven letters, all large, all small or any symbols, side by side."""
+def word(writer: Writer, rng: np.random.Generator) -> tuple[Ink, int]:
+    """Write one to seven letters, all large, all small or any symbols; return how many, too."""
     hand = new_hand(rng)
     letters = (CAPITALS, SMALL, SYMBOLS, SIGNS)[int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))]
     ways = [way for shapes in letters.values() for way in shapes]
@@ -46,7 +53,7 @@ def word(writer: Writer, rng: np.random.Generator) -> Ink:
         glyph = hand.write(ways[int(rng.integers(len(ways)))], rng)
         line.add(scaled(glyph, writer.height / GLYPH_SIDE), 0, gap, True)
     rows = np.flatnonzero(line.ink.any(axis=1))
-    return as_uint8(line.ink[rows[0] : rows[-1] + 1, : line.end])
+    return as_uint8(line.ink[rows[0] : rows[-1] + 1, : line.end]), count
 
 
 def signature(writer: Writer, rng: np.random.Generator) -> Ink:

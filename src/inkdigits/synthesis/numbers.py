@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import OTHER
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
 from inkdigits.imaging.line import VIEWS, LineCrop, cut, find_number
 from inkdigits.synthesis import scene
 from inkdigits.synthesis.comb import in_comb
+from inkdigits.synthesis.foreign import add_foreign, as_label, foreign_text
 from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.layout import Line, linked_zeros, new_line, scaled
 from inkdigits.synthesis.negatives import upright_bar
@@ -32,6 +34,8 @@ REAL = 0.5
 """The share of numbers whose digits are real ones redrawn."""
 NO_NUMBER = 0.08
 """The share of images that hold no number."""
+FOREIGN = 0.08
+"""The share of images with digits that are no whole number, or with a grade."""
 POOL = 6000
 """So many real digits are thinned, at most, for one call."""
 FOUND = 0.9
@@ -50,8 +54,9 @@ KIND_SHARES = (0.34, 0.2, 0.16, 0.08, 0.12, 0.1)
 class MadePage:
     """A made page: `grey` uint8 (h, w), what is to be read, and where its digits are.
 
-    `columns` are places with ink of a digit as shares of the width, `rows` the digits' first and
-    last place as shares of the height, None where `text` is "".
+    `text` has an `OTHER` for each sign that makes it no whole number. `columns` are places with
+    ink of a digit as shares of the width, `rows` the digits' first and last place as shares of the
+    height, None where there is no digit.
     """
 
     grey: NDArray[np.uint8]
@@ -65,7 +70,8 @@ def write_numbers(
 ) -> list[tuple[NDArray[np.uint8], str]]:
     """Return `n` made photos or scans, uint8 (h, w), each with its number as text.
 
-    A share of `NO_NUMBER` holds none, and its text is "". `digits` are real framed digits to
+    A share of `NO_NUMBER` holds none, and its text is "" or an `OTHER` for each letter; another,
+    `FOREIGN`, holds decimals, sums and codes. `digits` are real framed digits to
     redraw. Raises UsageError for a negative count or a digit of which there is none.
     """
     pool = checked_pool(n, digits, rng)
@@ -112,7 +118,7 @@ def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | N
     if place is None:
         return None
     crop = cut(place, VIEWS[0])
-    if not page.text and upright_bar(crop.image):
+    if page.rows is None and upright_bar(crop.image):
         return None
     if page.rows is not None and found_share(crop, page) < FOUND:
         return None
@@ -133,7 +139,9 @@ def found_share(crop: LineCrop, page: MadePage) -> float:
     places = np.rint((page.columns * wide - start) / across).astype(int)
     there = inked[np.clip(places, 0, len(inked) - 1)] > 0
     lost = np.unique(places[~there])
-    if lost.size >= GAP and (lost[GAP - 1 :] - lost[: 1 - GAP] == GAP - 1).any():
+    # A point is a few columns.
+    gap = 1 if OTHER in page.text else GAP
+    if lost.size >= gap and (lost[gap - 1 :] - lost[: lost.size + 1 - gap] == gap - 1).any():
         return 0.0
     columns = float(there.mean())
     top, bottom = (share * high for share in page.rows)
@@ -146,8 +154,12 @@ def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
     height = float(np.exp(rng.uniform(np.log(20), np.log(58))))
     writer = new_writer(height, pool, rng)
     kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]
-    if rng.random() < NO_NUMBER:
-        writing, text = no_number(writer, rng), ""
+    chance = rng.random()
+    if chance < NO_NUMBER:
+        writing, text = no_number(writer, rng)
+    elif chance < NO_NUMBER + FOREIGN:
+        written = foreign_text(rng)
+        writing, text = foreign_sheet(written, writer, rng), as_label(written)
     else:
         text = number_text(rng)
         comb = kind == "comb"
@@ -156,9 +168,10 @@ def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
         writing = scene.ruled(writing, rng)
     if kind == "cell":
         writing = scene.framed(writing, rng)
-    if text and rng.random() < 0.04:
+    numbered = writing.rows is not None
+    if numbered and rng.random() < 0.04:
         writing = scene.underlined(writing, rng)
-    whole = bool(text) and kind == "comb" and rng.random() < 0.8
+    whole = numbered and kind == "comb" and rng.random() < 0.8
     writing = scene.cropped(writing, whole, rng)
     grey = scene.photographed(writing, kind, rng)
     return as_page(grey, text, writing)
@@ -193,6 +206,21 @@ def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
     write_digits(text, line, writer, rng)
     if rng.random() < (0.35 if len(text) > 1 else 0.08):
         add_tail(line, height, writer.pen, rng)
+    return sheet(line, writer)
+
+
+def foreign_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
+    """Write `text`, digits and other signs, on an empty sheet; every sign counts."""
+    height = writer.height
+    line = new_line(height, 2 * len(text) + 2)
+    hand = replace(new_hand(rng), pen=min(100 * writer.pen / height, 20))
+    usual = height * float(rng.choice([rng.uniform(0.15, 0.5), rng.uniform(0, 0.2)]))
+    for sign in text:
+        rise = height * rng.normal(0, 0.035)
+        if sign.isdigit():
+            line.add(writer.digit(int(sign), rng), rise, usual, True)
+        else:
+            add_foreign(sign, line, height, writer.pen, hand, rng)
     return sheet(line, writer)
 
 

@@ -68,6 +68,7 @@ def add_point(
     comma: bool,
     rng: np.random.Generator,
     rise: float | None = None,
+    counts: bool = False,
 ) -> None:
     """Set a dot, or a comma that reaches below the baseline."""
     if comma:
@@ -75,7 +76,8 @@ def add_point(
         lean = rng.uniform(-0.1, 0.6)
         below = 0.6 * length if rise is None or rise == 0 else -rise
         points = [[lean * length / height, 0], [0, length / height]]
-        add_stroke(line, points, height, pen, gap, -below)
+        strokes = [np.array(points) * height]
+        line.add(drawn(strokes, pen), -below, gap, counts)
         return
     size = pen * rng.uniform(0.9, 1.6)
     side = round(size + 3)
@@ -83,11 +85,17 @@ def add_point(
     axes = (round(8 * size * rng.uniform(0.7, 1.3)), round(8 * size))
     centre = (8 * (side + 1), 8 * (side + 1))
     cv2.ellipse(ink, centre, axes, float(rng.uniform(-60, 60)), 0, 360, 255, -1, cv2.LINE_AA, 4)
-    line.add(ink, rise or height * rng.normal(0, 0.05), gap, False)
+    line.add(ink, rise or height * rng.normal(0, 0.05), gap, counts)
 
 
 def add_dash(
-    line: Line, height: float, pen: float, gap: float, bars: int, rng: np.random.Generator
+    line: Line,
+    height: float,
+    pen: float,
+    gap: float,
+    bars: int,
+    rng: np.random.Generator,
+    counts: bool = False,
 ) -> None:
     """Set one level bar, or two of them, at about half height."""
     length, tilt = rng.uniform(0.25, 1.4), rng.normal(0, 0.1)
@@ -99,7 +107,7 @@ def add_dash(
         own = length * rng.uniform(0.8, 1.1)
         strokes.append([[0, bar * apart], [own / 2, bar * apart + bend - tilt * own / 2]])
         strokes[-1].append([own, bar * apart - tilt * own])
-    add_strokes(line, strokes, height, pen, gap, rise)
+    line.add(drawn([np.array(points) * height for points in strokes], pen), rise, gap, counts)
 
 
 def add_slashes(

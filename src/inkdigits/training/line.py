@@ -147,7 +147,7 @@ def measure_numbers(model: keras.Model, numbers: Numbers) -> tuple[float, float]
 def predict_numbers(
     model: keras.Model, images: Sequence[NDArray[np.uint8]]
 ) -> list[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Return the steps (n, T, 11) of crops of like widths, with the places of these crops."""
+    """Return the steps (n, T, 12) of crops of like widths, with the places of these crops."""
     order = np.argsort([image.shape[1] for image in images], kind="stable")
     found = []
     for start in range(0, len(order), CHUNK):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.imaging.line import MAX_WIDTH, WIDTH_STEP, side_by_side
 from inkdigits.models.line import BLANK
 from inkdigits.training.numbers import Crop, Numbers, longest
@@ -21,7 +22,7 @@ NEAR_WIDTHS = 16
 class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches that depend on seed and epoch alone, so that a resume is exact.
 
-    Each is uint8 (B, 32, W) and int32 (B, L), digits 0–9 filled up with the blank.
+    Each is uint8 (B, 32, W) and int32 (B, L), classes filled up with the blank.
     """
 
     def __init__(self, numbers: Numbers, recipe: TrainingRecipe, first_epoch: int) -> None:
@@ -61,10 +62,10 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def as_labels(texts: list[str]) -> NDArray[np.int32]:
-    """Return texts as int32 (N, L): their digits, filled up with the blank."""
+    """Return texts as int32 (N, L): their classes, filled up with the blank."""
     labels = np.full((len(texts), longest(texts)), BLANK, np.int32)
     for row, text in zip(labels, texts, strict=True):
-        row[: len(text)] = [int(digit) for digit in text]
+        row[: len(text)] = [LINE_LABELS.index(sign) for sign in text]
     return labels
 
 
