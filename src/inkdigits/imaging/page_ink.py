@@ -39,8 +39,11 @@ SAMPLE = 4
 """Noise is measured on every so many pixels."""
 MOST_PARTS = 4000
 """Of more components than this the largest are looked at; the rest is noise."""
-LARGEST = 0.5
-"""A component of this share of the page's side tells nothing of the usual digit."""
+LARGEST, HOLLOW, FLAT = 0.5, 0.25, 0.12
+"""A frame or grid has this share of the page's sides, and ink on less than this share of its box; a
+rule is lower than this share of its width."""
+WRITING = 0.2
+"""Writing is this share of all ink, at least: else what looks like a frame is writing."""
 
 Stats = NDArray[np.int32]
 
@@ -124,10 +127,18 @@ def parts_of(ink: Mask) -> Parts:
 
 def digit_height(stats: Stats, shape: tuple[int, ...]) -> float:
     """Return the height of the usual digit among components of a page, 0.0 where there is none."""
-    width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
-    likely = (height >= LEAST_HEIGHT) & (width < LARGEST * shape[1]) & (height < LARGEST * shape[0])
-    if not likely.any():
-        likely = height >= LEAST_HEIGHT
-    if not likely.any():
-        return 0.0
-    return usual_height(height[likely].astype(np.float64), area[likely].astype(np.float64))
+    height, area = stats[:, 3].astype(np.float64), stats[:, 4].astype(np.float64)
+    tall = height >= LEAST_HEIGHT
+    likely = tall & ~are_frames(stats, shape)
+    if area[likely].sum() < WRITING * area[tall].sum():
+        likely = tall
+    return usual_height(height[likely], area[likely]) if likely.any() else 0.0
+
+
+def are_frames(stats: Stats, shape: tuple[int, ...]) -> Mask:
+    """Return which components are by their shape a frame, a grid or a rule, digits on it and all."""
+    width, height, area = (stats[:, i].astype(np.float64) for i in (2, 3, 4))
+    wide, tall = width > LARGEST * shape[1], height > LARGEST * shape[0]
+    return np.asarray(
+        (wide & tall & (area < HOLLOW * width * height)) | (wide & (height < FLAT * width))
+    )

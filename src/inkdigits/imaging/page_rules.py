@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.clean import Grey, Mask, as_uint8
-from inkdigits.imaging.printed import ON_LINE
+from inkdigits.imaging.printed import COMB, ON_LINE
 
 SMALL = 640
 """Rules are traced on a copy whose longer side is at most this."""
 THIN = 4.5
 """A rule is at most so many pixels of the small copy thick."""
 MAX_SLOPE = 0.16
-RUN = 2.0
+RUN = 1.25
 """A rule is made of straight runs of so many usual heights."""
 LONG = 5.0
 """A rule that no other rule meets has so many usual heights."""
@@ -33,7 +33,9 @@ ASTRAY = 1.3
 CLEAR = 0.6
 """A rule is inked, with nothing branching off, in this share of its length; digits in a row are not."""
 CLEAR_PIECE = 0.35
-"""A piece of a rule in this share, else it is a stroke."""
+"""A piece of a rule is so in this share, else it is a stroke."""
+CLEAR_SIDE = 0.7
+"""The short side of a box is so in this share."""
 CHAIN = 0.2
 """Pieces of a rule are joined over gaps of this share of the page's side."""
 
@@ -93,8 +95,8 @@ def find_rules(faint: Mask, usual: float) -> PageRules:
     level = rules_along(small, tall)
     upright = rules_along(np.ascontiguousarray(small.T), tall)
     level, upright = (
-        [rule for rule in level if is_printed(rule, upright, small.shape[1], tall)],
-        [rule for rule in upright if is_printed(rule, level, small.shape[0], tall)],
+        printed_among(level, upright, small, tall),
+        printed_among(upright, level, small.T, tall),
     )
     return PageRules(level, upright, scale, (small.shape[0], small.shape[1]))
 
@@ -131,8 +133,9 @@ def rules_along(small: NDArray[np.uint8], tall: float) -> list[Rule]:
 
 
 def clear_share(rule: Rule, small: NDArray[np.uint8]) -> float:
-    """Return in which share of its length a rule is inked while nothing branches off."""
-    along = np.arange(np.ceil(rule.x[0]), np.floor(rule.x[-1]) + 1)
+    """Return in which share of its length, ends left out, a rule is inked and nothing branches."""
+    ends = min(rule.thickness + 2, rule.length / 6)
+    along = np.arange(np.ceil(rule.x[0] + ends), np.floor(rule.x[-1] - ends) + 1)
     columns = along.astype(np.intp).clip(0, small.shape[1] - 1)
     centre = rule.at(along)
     reach = rule.thickness / 2 + 1.5
@@ -202,16 +205,53 @@ def linked(one: Rule, other: Rule) -> Rule:
     return Rule(x, y, max(one.thickness, other.thickness))
 
 
-def is_printed(rule: Rule, others: list[Rule], side: int, tall: float) -> bool:
-    """Tell whether a rule is long enough to be print, or ends at `others`, turned against it."""
-    if rule.length >= max(LONG * tall, SHARE * side):
-        return True
+def printed_among(
+    rules: list[Rule], others: list[Rule], small: NDArray[np.uint8], tall: float
+) -> list[Rule]:
+    """Return which rules are long enough to be print, or sides and teeth of boxes.
+
+    Those end at `others`, which are turned against them, where these end too, or in numbers. The
+    page's border is as good an end.
+    """
+    side = small.shape[1]
+    long = [rule for rule in rules if rule.length >= max(LONG * tall, SHARE * side)]
     slack = max(3.0, 0.35 * tall)
-    met = [meets(rule, end, others, slack) for end in (0, -1)]
-    return all(met)
+    short = [
+        rule
+        for rule in rules
+        if rule.length < max(LONG * tall, SHARE * side)
+        and all(is_border(rule, end, side) or met(rule, end, others, slack) for end in (0, -1))
+        and clear_share(rule, small) >= CLEAR_SIDE
+    ]
+    return long + [
+        rule
+        for rule in short
+        if all(is_border(rule, end, side) or at_corner(rule, end, others, slack) for end in (0, -1))
+        or sum(alike(rule, other, slack) for other in short) >= COMB
+    ]
 
 
-def meets(rule: Rule, end: int, others: list[Rule], slack: float) -> bool:
+def is_border(rule: Rule, end: int, side: int) -> bool:
+    """Tell whether one end of a rule lies at the page's border."""
+    return bool(rule.x[end] <= 2 if end == 0 else rule.x[end] >= side - 3)
+
+
+def alike(one: Rule, other: Rule, slack: float) -> bool:
+    """Tell whether two rules start and end alike, as the teeth of a comb do."""
+    return bool(np.abs(one.x[[0, -1]] - other.x[[0, -1]]).max() <= slack)
+
+
+def at_corner(rule: Rule, end: int, others: list[Rule], slack: float) -> bool:
+    """Tell whether one end of a rule lies at an end of one of the rules turned against it."""
+    x, y = float(rule.x[end]), float(rule.y[end])
+    return any(
+        abs(float(other.y[place]) - x) <= slack and abs(float(other.x[place]) - y) <= slack
+        for other in others
+        for place in (0, -1)
+    )
+
+
+def met(rule: Rule, end: int, others: list[Rule], slack: float) -> bool:
     """Tell whether one end of a rule lies at, or beyond, one of the rules turned against it."""
     x, y = float(rule.x[end]), float(rule.y[end])
     return any(

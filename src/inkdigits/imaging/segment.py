@@ -23,6 +23,9 @@ ROOM = 0.35
 SHARED, CUT = 0.3, 1.4
 """A component with this share of its ink in each of two cells is cut between them, if it is so many
 usual heights tall."""
+CUT_OFF, SLIVER = 0.7, 0.3
+"""What the page's border cuts is left out where less than this of a usual height is seen, of what
+the upper or lower border cuts, and of what the left or right one does."""
 SPECK = 0.12
 """Ink of a cell smaller than this share of the usual height is a speck."""
 WIDE, HIGH = 10, 3.5
@@ -98,6 +101,7 @@ def segment(grey: Grey) -> tuple[Region, ...]:
 
 def numbers_on(parts: Parts, rules: PageRules, usual: float) -> list[Found]:
     """Return the numbers on a page, by cells where there is a table, elsewhere by lines."""
+    parts = without_cut(parts, usual)
     boxes = edges_of(parts.stats)
     table = cells_between(rules, usual) if rules.level and rules.upright else None
     if table is None:
@@ -110,6 +114,18 @@ def numbers_on(parts: Parts, rules: PageRules, usual: float) -> list[Found]:
         held = [pieces[owners == cell] for cell in cells]
         found += row_numbers(table, cells, held, usual)
     return found + free_numbers(pieces[owners == OUTSIDE], usual, rules)
+
+
+def without_cut(parts: Parts, usual: float) -> Parts:
+    """Return the components without those cut by the page's border: neighbours, shadows."""
+    rows, columns = parts.labels.shape
+    left, top, width, height = (parts.stats[:, i] for i in range(4))
+    outer = (top == 0) | (top + height == rows)
+    sides = (left == 0) | (left + width == columns)
+    cut = (outer & (height < CUT_OFF * usual)) | (sides & (width < SLIVER * usual))
+    through = (top == 0) & (top + height == rows) & (height > 1.5 * usual)
+    cut |= through & (width < 0.2 * height)
+    return Parts(parts.labels, parts.names[~cut], parts.stats[~cut])
 
 
 def edges_of(stats: NDArray[np.int32]) -> Boxes:

@@ -16,22 +16,31 @@ Boxes: TypeAlias = NDArray[np.float64]
 Group: TypeAlias = NDArray[np.intp]
 """Which components belong together."""
 
-MAIN = 0.55
+MAIN = 0.45
 """A component of this share of the usual height is a digit or several; less may be a dot."""
 TALLEST = 4.0
 """A component of this many usual heights is no digit."""
 BESIDE = 0.5
 """Components stand on the same line when their middles differ by less than this, by the height."""
+ALONGSIDE = 0.6
+"""And when this share of the smaller one's height is beside the other."""
 REMEMBERED = 3
 """So many last components say where a line goes on."""
-GAP, WIDEST = 1.25, 2.6
-"""A gap that parts two numbers, in usual heights, where digits stand close; and wherever."""
+GAP, LONE_GAP, WIDEST = 1.25, 1.8, 2.6
+"""A gap that parts two numbers, in usual heights, where digits stand close; where there is but one
+line, so that one number is likely; and wherever."""
 SPREAD = 1.9
 """A gap that parts two numbers, by the gaps within a number that is widely spaced."""
 STACKED = 0.2
 """Pieces of a broken digit lie within this share of the usual height above each other."""
 BROKEN = 1.35
 """A broken digit is at most this many usual heights tall."""
+DASH = (0.35, 2.0)
+"""A dash, which holds together what is written on both its sides, is so many usual heights wide."""
+DOT = 0.1
+"""A dot or comma is so many usual heights wide and tall, at least."""
+NESTED = 0.35
+"""Boxes that share this part of the smaller one, both ways, hold one digit."""
 REACH_X, REACH_Y = 0.9, 0.35
 """A dot, comma or dash belongs to a number within this many usual heights."""
 PAIRS = 400
@@ -71,6 +80,8 @@ def is_stacked(one: NDArray[np.float64], other: NDArray[np.float64], usual: floa
     if across <= 0.3 * min(one[2] - one[0], other[2] - other[0]):
         return False
     apart = max(one[1], other[1]) - min(one[3], other[3])
+    if -apart > NESTED * min(one[3] - one[1], other[3] - other[1]):
+        return bool(across > NESTED * min(one[2] - one[0], other[2] - other[0]))
     tall = max(one[3], other[3]) - min(one[1], other[1])
     return bool(apart < STACKED * usual and tall <= BROKEN * usual)
 
@@ -92,41 +103,66 @@ def slope_of(boxes: Boxes, usual: float) -> float:
 
 
 def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
-    """Return the components in lines, from the top, each from left to right."""
-    middle = (boxes[:, 1] + boxes[:, 3]) / 2 - slope * (boxes[:, 0] + boxes[:, 2]) / 2
-    height = boxes[:, 3] - boxes[:, 1]
+    """Return the components in lines, from the top, each from left to right.
+
+    A component stands on a line whose level it has, or when it lies beside the line's last one.
+    """
+    level = boxes - slope * ((boxes[:, 0] + boxes[:, 2]) / 2)[:, None]
+    top, bottom = level[:, 1], level[:, 3]
+    middle, height = (top + bottom) / 2, bottom - top
     lines: list[list[int]] = []
     levels = np.zeros(len(boxes))
+    last = np.zeros(len(boxes), np.intp)
     for index in np.argsort(boxes[:, 0], kind="stable").tolist():
-        away = np.abs(levels[: len(lines)] - middle[index])
-        nearest = int(away.argmin()) if len(lines) else 0
-        if lines and away[nearest] < BESIDE * max(usual, min(height[index], 1.5 * usual)):
-            lines[nearest].append(index)
+        ends = last[: len(lines)]
+        away = np.abs(levels[: len(lines)] - middle[index]) / max(
+            usual, min(height[index], 1.5 * usual)
+        )
+        shared = np.minimum(bottom[ends], bottom[index]) - np.maximum(top[ends], top[index])
+        beside = shared >= ALONGSIDE * np.minimum(height[ends], height[index])
+        beside &= boxes[index, 0] - boxes[ends, 2] < GAP * usual
+        away = np.where(beside, np.minimum(away, 0.9 * BESIDE), away)
+        place = int(away.argmin()) if len(lines) else 0
+        if lines and away[place] < BESIDE:
+            lines[place].append(index)
         else:
-            nearest = len(lines)
+            place = len(lines)
             lines.append([index])
-        levels[nearest] = middle[lines[nearest][-REMEMBERED:]].mean()
+        levels[place] = middle[lines[place][-REMEMBERED:]].mean()
+        last[place] = index
     tops = [float(np.median(middle[line])) for line in lines]
     return [np.array(lines[place], np.intp) for place in np.argsort(tops, kind="stable")]
 
 
-def gaps_in(boxes: Boxes) -> NDArray[np.float64]:
-    """Return how far each component of a line, sorted by left, stands from all before it."""
+def gaps_in(boxes: Boxes, small: Boxes) -> NDArray[np.float64]:
+    """Return how far each component of a line, sorted by left, stands from all before it.
+
+    Where dots or commas, `small`, stand between the two, the largest gap to one of them counts.
+    """
     ends = np.maximum.accumulate(boxes[:-1, 2])
-    return np.asarray(boxes[1:, 0] - ends)
+    gaps = np.asarray(boxes[1:, 0] - ends)
+    if not len(small) or not gaps.size:
+        return gaps
+    for place in np.flatnonzero(gaps > np.quantile(gaps, 0.25)).tolist():
+        pair = hull(boxes[place : place + 2])
+        middle = (small[:, 1] + small[:, 3]) / 2
+        inside = (small[:, 0] > ends[place]) & (small[:, 2] < boxes[place + 1, 0])
+        inside &= (middle > pair[1]) & (middle < pair[3] + 0.2 * (pair[3] - pair[1]))
+        if inside.any():
+            dots = small[inside][np.argsort(small[inside, 0])]
+            starts = np.append(dots[:, 0], boxes[place + 1, 0])
+            gaps[place] = (starts - np.append(ends[place], np.maximum.accumulate(dots[:, 2]))).max()
+    return gaps
 
 
-def parting_gap(gaps: NDArray[np.float64], usual: float) -> float:
-    """Return the gap that parts two numbers, given all gaps of a page or line, in pixels."""
-    if not gaps.size:
-        return GAP * usual
-    within = float(np.quantile(gaps, 0.25))
-    return min(max(GAP * usual, SPREAD * within), WIDEST * usual)
+def parting_gap(gaps: NDArray[np.float64], usual: float, *, alone: bool) -> float:
+    """Return the gap that parts two numbers, in pixels, given all gaps of a page.
 
-
-def numbers_of(line: Group, boxes: Boxes, least: float) -> list[Group]:
-    """Part a line, sorted by left, into numbers at gaps of `least` pixels or more."""
-    return np.split(line, np.flatnonzero(gaps_in(boxes[line]) >= least) + 1)
+    `alone` says that it holds a single line.
+    """
+    least = (LONE_GAP if alone else GAP) * usual
+    within = float(np.quantile(gaps, 0.25)) if gaps.size else 0.0
+    return min(max(least, SPREAD * within), WIDEST * usual)
 
 
 def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
@@ -137,22 +173,40 @@ def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
     mains = mains_of(boxes, usual)
     if not mains.size:
         return []
-    pieces = joined_pieces(boxes[mains], usual)
-    hulls = np.stack([hull(boxes[mains[piece]]) for piece in pieces])
+    members = np.union1d(mains, dashes_of(boxes, usual))
+    pieces = [members[piece] for piece in joined_pieces(boxes[members], usual)]
+    hulls = np.stack([hull(boxes[piece]) for piece in pieces])
     lines = lines_of(hulls, usual, slope_of(hulls, usual))
-    gaps = [gaps_in(hulls[line]) for line in lines]
-    least = parting_gap(np.concatenate(gaps), usual)
-    found = [numbers_of(line, hulls, least) for line in lines]
-    rows = [[np.concatenate([mains[pieces[i]] for i in one]) for one in line] for line in found]
-    return with_small_parts(rows, boxes, mains, usual)
+    small = boxes[dots_of(boxes, members, usual)]
+    gaps = [gaps_in(hulls[line], small) for line in lines]
+    least = parting_gap(np.concatenate(gaps), usual, alone=len(lines) == 1)
+    rows = []
+    for line, gap in zip(lines, gaps, strict=True):
+        numbers = np.split(line, np.flatnonzero(gap >= least) + 1)
+        parts = [np.concatenate([pieces[i] for i in one]) for one in numbers]
+        rows.append([part for part in parts if np.isin(part, mains).any()])
+    return with_small_parts([row for row in rows if row], boxes, members, usual)
+
+
+def dots_of(boxes: Boxes, members: Group, usual: float) -> Group:
+    """Return which components, none of `members`, may be a dot or comma between digits."""
+    size = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    return np.setdiff1d(np.flatnonzero(size >= DOT * usual), members)
+
+
+def dashes_of(boxes: Boxes, usual: float) -> Group:
+    """Return which components may be a dash between digits."""
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    wide = (width >= DASH[0] * usual) & (width <= DASH[1] * usual)
+    return np.flatnonzero(wide & (height < MAIN * usual) & (width > height))
 
 
 def with_small_parts(
-    rows: list[list[Group]], boxes: Boxes, mains: Group, usual: float
+    rows: list[list[Group]], boxes: Boxes, members: Group, usual: float
 ) -> list[list[Group]]:
-    """Return the numbers with the small components that lie near them."""
+    """Return the numbers with the small components, none of `members`, that lie near them."""
     height = boxes[:, 3] - boxes[:, 1]
-    small = np.setdiff1d(np.flatnonzero(height < MAIN * usual), mains)
+    small = np.setdiff1d(np.flatnonzero(height < MAIN * usual), members)
     if not small.size:
         return rows
     hulls = np.stack([hull(boxes[number]) for line in rows for number in line])
