@@ -18,7 +18,7 @@ from inkdigits.cli import read as read_verb
 from inkdigits.cli.main import main
 from inkdigits.errors import InvalidData, ModelRefused, UnreadableImage, UsageError
 from inkdigits.models.metadata import digit_metadata
-from inkdigits.reading import reader as reader_module
+from inkdigits.reading import models as models_module
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.inspect import draw_stages
 from inkdigits.reading.reader import Reader
@@ -143,7 +143,7 @@ def test_every_page_can_be_drawn(page: np.ndarray) -> None:
 
 
 def test_a_missing_bundled_model_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(reader_module, "BUNDLED_MODEL", tmp_path / "digit.onnx")
+    monkeypatch.setattr(models_module, "BUNDLED_MODEL", tmp_path / "digit.onnx")
     with pytest.raises(ModelRefused, match=r"no bundled model.*--model"):
         Reader()
 
@@ -278,7 +278,7 @@ def broken_graph() -> bytes:
         (artefact(rejection=("not_a_digit", ["N", 2])), "output must be"),
         (artefact(props={}), "not an inkdigits artefact"),
         (artefact(props=to_props(metadata(imaging_version=99))), "imaging version 99"),
-        (artefact(props=to_props(metadata(labels=["a"] * 10))), "labels must be 0–9"),
+        (artefact(props=to_props(metadata(labels=["a"] * 10))), "labels must be"),
         (broken_graph(), "ONNX Runtime refuses"),
         (artefact()[:-200], "damaged|cut off"),
         (artefact()[:20_000], "damaged"),

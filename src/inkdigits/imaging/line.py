@@ -57,7 +57,12 @@ class LineCrop:
 
     def source_x(self, column: float) -> float:
         """Return x in the source of a place at mid-height, in columns of the crop."""
-        return float(self.to_source[0] @ (column, HEIGHT / 2, 1))
+        return self.source_point(column, HEIGHT / 2)[0]
+
+    def source_point(self, column: float, row: float) -> tuple[float, float]:
+        """Return x and y in the source of a place in the crop."""
+        x, y = (self.to_source @ (column, row, 1)).tolist()
+        return x, y
 
 
 class View(NamedTuple):
@@ -97,9 +102,14 @@ def side_by_side(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     widest = max((image.shape[1] for image in images), default=MIN_WIDTH)
     batch = np.zeros((len(images), HEIGHT, -(-widest // BATCH_STEP) * BATCH_STEP), np.uint8)
     for row, image in zip(batch, images, strict=True):
-        left = (batch.shape[2] - image.shape[1]) // 2 // WIDTH_STEP * WIDTH_STEP
+        left = left_in_batch(image.shape[1], batch.shape[2])
         row[:, left : left + image.shape[1]] = image
     return batch
+
+
+def left_in_batch(width: int, batch_width: int) -> int:
+    """Return the column of a batch at which a crop starts."""
+    return (batch_width - width) // 2 // WIDTH_STEP * WIDTH_STEP
 
 
 def find_number(grey: Grey) -> Place | None:

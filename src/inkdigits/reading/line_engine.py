@@ -17,13 +17,14 @@ from inkdigits.reading.session import Session, check_ends, checked
 class LineEngine:
     """A loaded artefact for whole numbers.
 
-    `source` is the path or the bytes of an ONNX file; `threads` is how many threads one prediction
-    may use. Raises ModelRefused when the file is missing, unsafe, broken or not made for this
-    version. Safe to share between threads.
+    `source` is the path or the bytes of an ONNX file, or a session of one; `threads` is how
+    many threads one prediction may use. Raises ModelRefused when the file is missing, unsafe,
+    broken or not made for this version. Safe to share between threads.
     """
 
-    def __init__(self, source: Path | bytes, threads: int = 1) -> None:
-        self._session = Session(source, threads, check_interface, LINE_LABELS)
+    def __init__(self, source: Path | bytes | Session, threads: int = 1) -> None:
+        self._session = source if isinstance(source, Session) else Session(source, threads)
+        self._session.require(check_interface, LINE_LABELS)
         self.metadata = self._session.metadata
 
     def predict_steps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,102 +2,126 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.metadata import OTHER, Metadata
 from inkdigits.artefact.selective import Selection, choose
-from inkdigits.errors import InputError, ModelRefused
-from inkdigits.imaging.clean import CleanPage, clean
-from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Source, decode
-from inkdigits.imaging.frame import Frame, frame
-from inkdigits.reading.result import Digit, Number, Reading, Reason
+from inkdigits.errors import InputError, UsageError
+from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source, decode_pages
+from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.ctc import Candidate
+from inkdigits.reading.digit import Model, SeenDigit, see_digit
+from inkdigits.reading.models import Given, load_digit_model, load_line_model, sort_model
+from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
+from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
 
-BUNDLED_MODEL = Path(__file__).parent / "assets" / "digit.onnx"
-
-
-class Model(Protocol):
-    """What a reader needs of a model; `Engine` is the real one."""
-
-    metadata: Metadata
-
-    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return float32 (N, 10) for uint8 (N, 28, 28)."""
+Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+LOOKED_AT = 4
+"""So many candidates of a number are looked at, at least."""
 
 
-@runtime_checkable
-class RejectingModel(Model, Protocol):
-    """A model that also tells what is no digit."""
+@dataclass(frozen=True)
+class Seen:
+    """One place of a page and what was seen there.
 
-    def predict_with_rejection(
-        self, images: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return float32 (N, 10), and float32 (N,): how probably each is no digit, 0–1."""
+    `box` is left, top, width, height of the part that was looked at. `digit` and `number` are None
+    where nobody looked for one; `verdict` is the number that was read there, or why none was.
+    """
+
+    box: Box
+    digit: SeenDigit | None
+    number: SeenNumber | None
+    verdict: Number | Reason
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Every stage of one reading, to be shown.
+    """Every stage of one reading, to be shown: the decoded page, its places, the reading.
 
-    `grey` is the decoded page; `page` its cleaning; `frame` and `probabilities`, float32 (10,), are
-    None when the page is blank; `not_a_digit` is the probability 0–1 that the ink is no digit.
+    Of several pages it is the first.
     """
 
     grey: Grey
-    page: CleanPage
-    frame: Frame | None
-    probabilities: NDArray[np.float32] | None
-    not_a_digit: float
+    layout: Layout
+    seen: tuple[Seen, ...]
     reading: Reading
 
 
 class Reader:
-    """Reads one handwritten digit in an image.
+    """Reads the handwritten digits and numbers in an image.
 
-    `model` is a path, the bytes of an artefact, a loaded model, or None for the bundled one;
-    `threads` is how many threads one prediction may use; `limits` bound each image. `target_error`
-    (0–1) sets `reject_threshold` so that, on val, no larger share of the accepted readings is
-    wrong; None takes the threshold that the model carries. Raises ModelRefused when the model
-    cannot be used, UsageError when its val statistics do not reach the target. Load it once; it is
-    safe to share between threads.
+    `model` is a path, the bytes of an artefact, a loaded model, or None for the bundled ones; it
+    may read single digits or whole numbers, the bundled one does the other. `threads` is how many
+    threads one prediction may use; `limits` bound each image. `layout` says what an image holds:
+    one digit, one number (`line`), a page of them, or `auto` to find out; with a model of your own
+    that reads single digits, `auto` is `digit`. `constraints` are what every number must fulfil;
+    `top` is how many texts are told of each. `target_error` (0–1) sets the threshold below which a
+    reading is rejected so that, on val, no larger share of the accepted ones is wrong; None takes
+    the threshold that a model carries. Raises ModelRefused when a model cannot be used, UsageError
+    for other arguments out of range. Load it once; it is safe to share between threads.
     """
 
     def __init__(
         self,
-        model: str | Path | bytes | Model | None = None,
+        model: Given = None,
         threads: int = 1,
         limits: Limits = DEFAULT_LIMITS,
         target_error: float | None = None,
+        layout: Layout = "auto",
+        constraints: Constraints | None = None,
+        top: int = 1,
     ) -> None:
-        self._model = load_model(model, threads)
-        self._limits = limits
-        self._selection = select(self.metadata, target_error)
+        if layout not in LAYOUTS:
+            raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
+        if top < 1:
+            raise UsageError(f"top must be at least 1, got {top}.")
+        digit_model, line_model = sort_model(model, threads)
+        if layout == "auto" and digit_model is not None:
+            layout = "digit"
+        self._layout, self._constraints, self._top, self._limits = layout, constraints, top, limits
+        self._digit_model = digit_model or load_digit_model(threads)
+        self._line_model = line_model
+        if layout != "digit" and line_model is None:
+            self._line_model = load_line_model(threads)
+        self._digit_selection = select(self._digit_model.metadata, target_error)
+        self._line_selection = None
+        if self._line_model is not None:
+            self._line_selection = select(self._line_model.metadata, target_error)
 
     @property
     def metadata(self) -> Metadata:
-        """What the model says about itself."""
-        return self._model.metadata
+        """What the model says about itself that reads the layout."""
+        return self._line_model.metadata if self._line_model else self._digit_model.metadata
 
     @property
     def selection(self) -> Selection | None:
         """What was chosen for `target_error` and what it costs on val; None without a target."""
-        return self._selection
+        return self._line_selection or self._digit_selection
 
     @property
     def reject_threshold(self) -> float:
-        """The confidence 0–1 below which a reading is rejected as unsure."""
-        return self._selection.threshold if self._selection else self.metadata.reject_threshold
+        """The confidence 0–1 below which a reading of the layout is rejected as unsure."""
+        return self.selection.threshold if self.selection else self.metadata.reject_threshold
 
     def read(self, source: Source, name: str | None = None) -> Reading:
-        """Read the digit in `source`: a path, bytes, a Pillow image or an array (see `decode`).
+        """Read what `source` shows: a path, bytes, a Pillow image or an array (see `decode`).
 
         `name` is how the reading calls the image. Raises UnreadableImage when it is no image.
         """
-        return self.stages(source, name).reading
+        pages = [self._look(page) for page in self._pages(source)]
+        verdicts = [
+            seen.verdict if len(pages) == 1 else on_page(seen.verdict, number)
+            for number, page in enumerate(pages, start=1)
+            for seen in page
+        ]
+        return summary(name_of(source, name), verdicts)
 
     def read_or_error(self, source: Source, name: str | None = None) -> Reading:
         """Like `read`, but an unusable image becomes a reading with status `error`."""
@@ -111,39 +135,134 @@ class Reader:
 
         Raises InvalidData on any other dtype or shape.
         """
-        return self._model.predict_proba(images)
+        return self._digit_model.predict_proba(images)
 
     def stages(self, source: Source, name: str | None = None) -> Stages:
-        """Read `source` and return every stage on the way; raises UnreadableImage."""
-        grey = decode(source, self._limits)
-        page = clean(grey)
-        framed = frame(page)
-        name = name_of(source, name)
-        if framed is None:
-            return Stages(grey, page, None, None, 0.0, rejected(name, "blank"))
-        images = framed.image[None]
-        probabilities, not_a_digit = predict_with_rejection(self._model, images)
-        reading = self._judge(name, framed, probabilities[0], float(not_a_digit[0]))
-        return Stages(grey, page, framed, probabilities[0], float(not_a_digit[0]), reading)
+        """Read the first page of `source` and return every stage; raises UnreadableImage."""
+        page = next(self._pages(source))
+        seen = self._look(page)
+        reading = summary(name_of(source, name), [place.verdict for place in seen])
+        return Stages(page.grey, self._layout, seen, reading)
 
-    def _judge(
-        self, name: str, framed: Frame, probabilities: NDArray[np.float32], not_a_digit: float
-    ) -> Reading:
-        """Return the reading of one digit, rejected when it is none or too doubtful."""
-        if not_a_digit > self.metadata.not_a_digit_threshold:
-            return rejected(name, "not_a_digit")
-        digit = int(probabilities.argmax())
-        confidence = float(probabilities[digit])
-        found = Digit(digit, confidence, framed.box)
-        number = Number(str(digit), confidence, framed.box, (found,))
-        if confidence < self.reject_threshold:
-            return Reading(name, "rejected", number.text, confidence, (number,), reason="unsure")
-        return Reading(name, "ok", number.text, confidence, (number,))
+    def _pages(self, source: Source) -> Iterator[Page]:
+        """Yield the pages of `source`."""
+        return decode_pages(source, self._limits)
+
+    def _look(self, page: Page) -> tuple[Seen, ...]:
+        """Return what is seen at each place of a page, in reading order."""
+        whole = (0, 0, page.grey.shape[1], page.grey.shape[0])
+        if self._layout in ("digit", "line"):
+            return (self._look_at(page.grey, whole),)
+        from inkdigits.imaging.segment import segment  # not needed for single digits
+
+        boxes = [region.box for region in segment(page.grey)]
+        if len(boxes) < 2 and self._layout == "auto":
+            boxes = [whole]
+        return tuple(self._look_at(page.grey, box) for box in boxes)
+
+    def _look_at(self, page: Grey, box: Box) -> Seen:
+        """Read the one digit or number within `box`."""
+        left, top, width, height = box
+        grey = np.ascontiguousarray(page[top : top + height, left : left + width])
+        seen = self._look_alone(grey)
+        verdict = seen.verdict
+        if isinstance(verdict, Number) and (left or top):
+            verdict = moved(verdict, left, top)
+        return replace(seen, box=box, verdict=verdict)
+
+    def _look_alone(self, grey: Grey) -> Seen:
+        """Read the one digit or number on `grey`."""
+        whole = (0, 0, grey.shape[1], grey.shape[0])
+        if self._layout == "digit" or self._line_model is None:
+            digit = see_digit(grey, self._digit_model)
+            return Seen(whole, digit, None, self._judge_digit(digit))
+        number = see_number(grey, self._line_model, self._constraints, max(self._top, LOOKED_AT))
+        if number is None:
+            return Seen(whole, None, None, "blank")
+        if self._layout == "line" or not may_be_digit(number.candidates):
+            return Seen(whole, None, number, self._judge_number(number))
+        digit = see_digit(grey, self._digit_model)
+        return Seen(whole, digit, number, self._judge_digit(digit))
+
+    def _judge_digit(self, seen: SeenDigit) -> Number | Reason:
+        """Return the reading of one digit, or why there is none."""
+        if seen.frame is None or seen.probabilities is None:
+            return "blank"
+        if seen.not_a_digit > self._digit_model.metadata.not_a_digit_threshold:
+            return "not_a_digit"
+        order = np.argsort(-seen.probabilities, kind="stable").tolist()
+        if self._constraints is not None:
+            order = [digit for digit in order if self._constraints.accepts(str(digit))]
+        if not order:
+            return "unsure"
+        best, others = order[0], order[1 : self._top]
+        confidence = float(seen.probabilities[best])
+        found = Digit(best, confidence, seen.frame.box)
+        alternatives = [Alternative(str(n), float(seen.probabilities[n])) for n in others]
+        number = Number(str(best), confidence, seen.frame.box, (found,), tuple(alternatives))
+        threshold = threshold_of(self._digit_model, self._digit_selection)
+        return number if confidence >= threshold else replace(number, reason="unsure")
+
+    def _judge_number(self, seen: SeenNumber) -> Number | Reason:
+        """Return the reading of one number, or why there is none."""
+        if not seen.candidates:
+            return "unsure"
+        best = seen.candidates[0]
+        if not is_number(best):
+            return "not_a_digit"
+        others = [other for other in seen.candidates[1:] if is_number(other)][: self._top - 1]
+        alternatives = [Alternative(other.text, other.conditional) for other in others]
+        digits = digits_of(seen, best)
+        number = Number(best.text, best.conditional, seen.box, digits, tuple(alternatives))
+        threshold = threshold_of(self._line_model, self._line_selection)
+        return number if best.conditional >= threshold else replace(number, reason="unsure")
 
 
-def rejected(name: str, reason: Reason) -> Reading:
-    """Return the reading of an image that holds no digit."""
-    return Reading(name, "rejected", "", 0.0, (), reason=reason)
+def is_number(candidate: Candidate) -> bool:
+    """Return whether a candidate is a whole number: digits, and nothing else."""
+    return bool(candidate.text) and OTHER not in candidate.text
+
+
+def may_be_digit(candidates: Sequence[Candidate]) -> bool:
+    """Return whether what was seen is at most one sign long, which is for the digit's model."""
+    return not candidates or len(candidates[0].text) <= 1
+
+
+def threshold_of(model: Model | LineModel | None, selection: Selection | None) -> float:
+    """Return the confidence below which a model's reading is unsure."""
+    if selection is not None:
+        return selection.threshold
+    return model.metadata.reject_threshold if model is not None else 0.0
+
+
+def moved(number: Number, x: int, y: int) -> Number:
+    """Return `number` with its boxes `x` and `y` pixels further."""
+
+    def shifted(box: Box) -> Box:
+        return (box[0] + x, box[1] + y, box[2], box[3])
+
+    digits = tuple(replace(digit, box=shifted(digit.box)) for digit in number.digits)
+    return replace(number, box=shifted(number.box), digits=digits)
+
+
+def on_page(verdict: Number | Reason, page: int) -> Number | Reason:
+    """Return a verdict that says on which page it is."""
+    return replace(verdict, page=page) if isinstance(verdict, Number) else verdict
+
+
+def summary(name: str, verdicts: Sequence[Number | Reason]) -> Reading:
+    """Return the reading of an image from the verdicts on its places."""
+    numbers = tuple(verdict for verdict in verdicts if isinstance(verdict, Number))
+    sure = [number for number in numbers if number.reason is None]
+    told = sure or numbers
+    text = "\n".join(number.text for number in told)
+    confidence = min((number.confidence for number in told), default=0.0)
+    if sure:
+        return Reading(name, "ok", text, confidence, numbers)
+    if numbers:
+        return Reading(name, "rejected", text, confidence, numbers, reason="unsure")
+    reasons = [verdict for verdict in verdicts if not isinstance(verdict, Number)]
+    return Reading(name, "rejected", "", 0.0, (), reason=next(iter(reasons), "blank"))
 
 
 def select(metadata: Metadata, target_error: float | None) -> Selection | None:
@@ -151,36 +270,6 @@ def select(metadata: Metadata, target_error: float | None) -> Selection | None:
     if target_error is None:
         return None
     return choose(metadata.val_curve, metadata.val_n, target_error)
-
-
-def predict_with_rejection(
-    model: Model, images: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the probabilities, and those of being no digit: 0 from a model that cannot tell."""
-    if isinstance(model, RejectingModel):
-        return model.predict_with_rejection(images)
-    return model.predict_proba(images), np.zeros(len(images), np.float32)
-
-
-def load_model(model: str | Path | bytes | Model | None, threads: int) -> Model:
-    """Return the model that `model` names; raises ModelRefused."""
-    if model is None:
-        model = bundled_model()
-    if not isinstance(model, str | Path | bytes):
-        return model
-    from inkdigits.reading.engine import Engine  # ONNX Runtime takes its time to import
-
-    return Engine(Path(model) if isinstance(model, str) else model, threads)
-
-
-def bundled_model() -> Path:
-    """Return the path of the model inside this package; raises ModelRefused when it is not."""
-    if not BUNDLED_MODEL.is_file():
-        raise ModelRefused(
-            f"this installation has no bundled model ({str(BUNDLED_MODEL)!r}).",
-            "Install inkdigits again, or name a model with --model FILE.",
-        )
-    return BUNDLED_MODEL
 
 
 def name_of(source: Source, name: str | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,31 +28,37 @@ class Session:
     """An artefact opened for running.
 
     `source` is the path or the bytes of an ONNX file; `threads` is how many threads one run may
-    use; `check` raises ModelRefused for a graph with other inputs and outputs than are wanted;
-    `labels` are what the artefact must name its outputs. Raises ModelRefused when the file is
-    missing, unsafe, broken or not made for this version. Safe to share between threads.
+    use. Raises ModelRefused when the file is missing, unsafe, broken or not made for this version.
+    Safe to share between threads.
     """
 
-    def __init__(
-        self,
-        source: Path | bytes,
-        threads: int,
-        check: Callable[[Any], None],
-        labels: list[str],
-    ) -> None:
+    def __init__(self, source: Path | bytes, threads: int) -> None:
         if threads < 1:
             raise UsageError(f"threads must be at least 1, got {threads}.")
         content = source if isinstance(source, bytes) else read_model(source)
-        try:
+        self._name = "" if isinstance(source, bytes) else f"{str(source)!r}: "
+        with self._named_errors():
             check_onnx(content)
             self._session = open_session(content, threads)
-            check(self._session)
             self.metadata = from_props(self._session.get_modelmeta().custom_metadata_map)
+
+    def require(self, check: Callable[[Any], None], labels: list[str]) -> None:
+        """Raise ModelRefused unless the artefact is of the kind that is wanted.
+
+        `check` raises it for a graph with other inputs and outputs; `labels` are what the artefact
+        must name its outputs.
+        """
+        with self._named_errors():
+            check(self._session)
             check_metadata(self.metadata, labels)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Let each ModelRefused begin with the file's name."""
+        try:
+            yield
         except ModelRefused as error:
-            if isinstance(source, bytes):
-                raise
-            raise ModelRefused(f"{str(source)!r}: {error.message}", error.hint) from error
+            raise ModelRefused(f"{self._name}{error.message}", error.hint) from error
 
     def run(self, batch: NDArray[np.uint8]) -> list[Any]:
         """Return the outputs for one batch; raises ModelRefused when the graph fails."""

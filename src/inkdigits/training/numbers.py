@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def write_part(path: Path, n: int, digits: Examples, seed: int, number: int) -> 
 def write_numbers(path: Path, numbers: Numbers) -> None:
     """Write numbers as arrays, without pickles: crops side by side, texts as bytes."""
     images = numbers.images or [np.zeros((HEIGHT, 0), np.uint8)]
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "pixels": np.concatenate(images, axis=1),
         "widths": np.array([image.shape[1] for image in numbers.images], np.int32),
         "texts": np.frombuffer("\n".join(numbers.texts).encode(), np.uint8),

@@ -1,0 +1,65 @@
+"""One digit: cleaned, framed as the network knows digits, and told apart from what is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.artefact.metadata import Metadata
+from inkdigits.imaging.clean import CleanPage, Grey, clean
+from inkdigits.imaging.frame import Frame, frame
+
+
+class Model(Protocol):
+    """What reading a digit needs of a model; `Engine` is the real one."""
+
+    metadata: Metadata
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return float32 (N, 10) for uint8 (N, 28, 28)."""
+
+
+@runtime_checkable
+class RejectingModel(Model, Protocol):
+    """A model that also tells what is no digit."""
+
+    def predict_with_rejection(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return float32 (N, 10), and float32 (N,): how probably each is no digit, 0–1."""
+
+
+@dataclass(frozen=True)
+class SeenDigit:
+    """What was seen where one digit may stand.
+
+    `page` is the cleaning; `frame` and `probabilities`, float32 (10,), are None when it is blank;
+    `not_a_digit` is the probability 0–1 that the ink is no digit.
+    """
+
+    page: CleanPage
+    frame: Frame | None
+    probabilities: NDArray[np.float32] | None
+    not_a_digit: float
+
+
+def see_digit(grey: Grey, model: Model) -> SeenDigit:
+    """Look at the one digit on `grey`, uint8 (h, w)."""
+    page = clean(grey)
+    framed = frame(page)
+    if framed is None:
+        return SeenDigit(page, None, None, 0.0)
+    probabilities, not_a_digit = predict_with_rejection(model, framed.image[None])
+    return SeenDigit(page, framed, probabilities[0], float(not_a_digit[0]))
+
+
+def predict_with_rejection(
+    model: Model, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the probabilities, and those of being no digit: 0 from a model that cannot tell."""
+    if isinstance(model, RejectingModel):
+        return model.predict_with_rejection(images)
+    return model.predict_proba(images), np.zeros(len(images), np.float32)

@@ -1,0 +1,100 @@
+"""One number, read as a whole: crops of it in, the most probable texts and their digits out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.artefact.metadata import Metadata
+from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.line import HEIGHT, LineCrop, left_in_batch, line_crops, side_by_side
+from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.ctc import Candidate, align, decode
+from inkdigits.reading.result import Box, Digit
+
+STEP = 2
+"""Columns of a crop to one step of the network."""
+FAINT = 50
+"""Ink of a crop is brighter than this."""
+
+
+@runtime_checkable
+class LineModel(Protocol):
+    """What reading a number needs of a model; `LineEngine` is the real one."""
+
+    metadata: Metadata
+
+    def predict_steps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return float32 (N, W / 2, 12) for uint8 (N, 32, W)."""
+
+
+@dataclass(frozen=True)
+class SeenNumber:
+    """What was seen where one number may stand.
+
+    `crops` are the views of it, `steps` float32 (V, T, 12) what the network says of them,
+    `candidates` the most probable texts, best first: "" and those with a sign that is no digit
+    among them, unless constraints rule them out.
+    """
+
+    crops: tuple[LineCrop, ...]
+    steps: NDArray[np.float32]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def box(self) -> Box:
+        """The ink's left, top, width, height on the page."""
+        return self.crops[0].box
+
+
+def see_number(
+    grey: Grey, model: LineModel, constraints: Constraints | None = None, top: int = 1
+) -> SeenNumber | None:
+    """Look at the one number on `grey`, uint8 (h, w), in several ways; None where nothing stands.
+
+    `top` is how many candidates are wanted. Raises UsageError as `decode` does.
+    """
+    crops = line_crops(grey)
+    if not crops:
+        return None
+    steps = model.predict_steps(side_by_side([crop.image for crop in crops]))
+    return SeenNumber(crops, steps, tuple(decode(list(steps), top, constraints)))
+
+
+def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:
+    """Return the digits of a candidate from left to right, each with confidence and box."""
+    crop = seen.crops[candidate.view]
+    offset = left_in_batch(crop.image.shape[1], seen.steps.shape[1] * STEP)
+    spans = align(seen.steps[candidate.view], candidate.text)
+    middles = [(span.first + span.last + 1) / 2 * STEP - offset for span in spans]
+    edges = [0.0, *(np.add(middles[1:], middles[:-1]) / 2).tolist(), float(crop.image.shape[1])]
+    return tuple(
+        Digit(int(digit), float(span.confidence), digit_box(crop, left, right))
+        for digit, span, left, right in zip(candidate.text, spans, edges, edges[1:], strict=False)
+    )
+
+
+def digit_box(crop: LineCrop, left: float, right: float) -> Box:
+    """Return the box of the ink between two columns of a crop, in pixels of the page."""
+    start = int(np.clip(left, 0, crop.image.shape[1] - 1))
+    part = crop.image[:, start : max(start + 1, int(right))] > FAINT
+    columns, rows = np.flatnonzero(part.any(axis=0)), np.flatnonzero(part.any(axis=1))
+    if not columns.size:
+        columns, rows = np.arange(part.shape[1]), np.arange(HEIGHT)
+    corners = [
+        (start + column, row)
+        for column in (columns[0], columns[-1] + 1)
+        for row in (rows[0], rows[-1] + 1)
+    ]
+    return bounding_box([crop.source_point(*corner) for corner in corners])
+
+
+def bounding_box(points: Sequence[tuple[float, float]]) -> Box:
+    """Return the box around some points, whole pixels, at least 1×1."""
+    x, y = zip(*points, strict=True)
+    left, top = round(min(x)), round(min(y))
+    return left, top, max(1, round(max(x)) - left), max(1, round(max(y)) - top)
