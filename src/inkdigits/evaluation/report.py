@@ -56,16 +56,16 @@ def write_report(  # noqa: PLR0913 (a report has ten parts, all but the path by 
     words there.
     The file is whole or not there at all; raises CannotWrite.
     """
-    page = _template().render(
+    page = template("report.html.j2").render(
         title=title,
         recipe_text=recipe_text,
-        facts=[(_label(key), _fact(key, value)) for key, value in environment.items()],
+        facts=facts(environment),
         test=evaluation,
         right=sum(row[i] for i, row in enumerate(evaluation["confusion_matrix"])),
         splits=[name for name in ("train", "val", "test") if f"{name}_accuracy" in evaluation],
         mean_confidence=mean_confidence(evaluation["reliability"]),
         history=history,
-        figures={name: _figure(name, plot) for name, plot in plots.items()},
+        figures={name: figure(name, plot) for name, plot in plots.items()},
         known=ALT_TEXTS,
         saved=saved,
         gallery=gallery,
@@ -76,13 +76,19 @@ def write_report(  # noqa: PLR0913 (a report has ten parts, all but the path by 
     write_text(path, page)
 
 
+def facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what to state of a training, as label and text."""
+    return [(_label(key), _fact(key, value)) for key, value in environment.items()]
+
+
 def mean_confidence(reliability: Sequence[Bin]) -> float:
     """Return the mean confidence, 0–1, over every example in the bins."""
     total = sum(part["count"] for part in reliability)
     return sum(part["count"] * (part["confidence"] or 0.0) for part in reliability) / max(1, total)
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return the template called `name`, which finds its style as `style`."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -94,11 +100,13 @@ def _template() -> Template:
         "digit": _digit_image,
         "label": _label,
     }
-    source = resources.files("inkdigits.evaluation").joinpath("report.html.j2")
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    folder = resources.files("inkdigits.evaluation")
+    style = folder.joinpath("report_style.css").read_text(encoding="utf-8")
+    environment.globals["style"] = Markup(style)
+    return environment.from_string(folder.joinpath(name).read_text(encoding="utf-8"))
 
 
-def _figure(name: str, plot: Path | bytes) -> Markup:
+def figure(name: str, plot: Path | bytes) -> Markup:
     """Return the <img> of a PNG, its size stated so that the page does not jump while it loads."""
     content = plot if isinstance(plot, bytes) else plot.read_bytes()
     width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))

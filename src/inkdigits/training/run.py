@@ -144,7 +144,13 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
     train_part, val_part = split_val(job.dataset.train, recipe.data.val_fraction)
     if not len(train_part) or not len(val_part):
         raise InvalidData(f"{len(job.dataset.train)} training images are too few to split off val.")
-    history: list[Row] = []
+    if recipe.model.kind == "line":
+        from inkdigits.training.line_run import carry_out_line
+
+        model, history, evaluation = carry_out_line(job, train_part, val_part)
+        write_text(folder / "evaluation.json", as_json(evaluation))
+        return Run(folder, recipe, model, evaluation, history, [])
+    history = []
     if recipe.model.kind == "ensemble":
         model = assemble(job, val_part)
     else:

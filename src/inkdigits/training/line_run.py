@@ -1,0 +1,150 @@
+"""A line network's run from its numbers to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.selective import risk_coverage
+from inkdigits.data.dataset import Examples
+from inkdigits.errors import ModelRefused
+from inkdigits.evaluation.numbers import as_reading, measure_numbers
+from inkdigits.evaluation.numbers_report import misread_numbers, write_numbers_report
+from inkdigits.files import write_bytes
+from inkdigits.imaging.line import side_by_side
+from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import line_metadata
+from inkdigits.models.saved import save_model
+from inkdigits.reading.ctc import decode
+from inkdigits.reading.line_engine import LineEngine
+from inkdigits.training.callbacks import Row
+from inkdigits.training.job import Job
+from inkdigits.training.line import made_numbers, train_line
+from inkdigits.training.numbers import Numbers
+
+TOLERANCE = 1e-4
+"""Keras and ONNX may differ by this in a probability."""
+COMPARED = 64
+MEASURED = 3000
+"""So many numbers of train are read again for its accuracy."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What was read in each number, and how surely, 0–1."""
+
+    texts: list[str]
+    confidences: NDArray[np.float64]
+
+
+def carry_out_line(
+    job: Job, train_part: Examples, val_part: Examples
+) -> tuple[keras.Model, list[Row], dict[str, Any]]:
+    """Make the numbers, train, save, measure; return the model, its history and the evaluation.
+
+    Test numbers are made of the test split's digits and read once, at the end.
+    """
+    digits = {"train": train_part, "val": val_part, "test": job.dataset.test}
+    train, val, test = (made_numbers(job, split, part) for split, part in digits.items())
+    model, history = train_line(job, train, val)
+    content = export_onnx(model, described(job))
+    check_parity(model, content, val)
+    seen = Numbers(train.images[:MEASURED], train.texts[:MEASURED])
+    splits = {"train": seen, "val": val, "test": test}
+    read = {name: read_numbers(LineEngine(content), part) for name, part in splits.items()}
+    measured = {
+        name: measure_numbers(read[name].texts, part.texts, read[name].confidences.tolist())
+        for name, part in splits.items()
+    }
+    scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
+    metadata = replace(with_curve(described(job), read["val"], val), scores=scores)
+    save(model, job, metadata)
+    evaluation: dict[str, Any] = {
+        **{f"{name}_accuracy": result.accuracy for name, result in measured.items()},
+        **{f"{name}_digit_error_rate": row.digit_error_rate for name, row in measured.items()},
+        **measured["test"].to_dict(),
+    }
+    report(job, history, measured, test, read["test"])
+    return model, history, evaluation
+
+
+def described(job: Job) -> Metadata:
+    """Return what the artefact says of the recipe and the data that made it."""
+    return line_metadata(
+        recipe=job.recipe.to_toml(),
+        data_name=job.dataset.name,
+        data_sha256=job.dataset.sha256,
+    )
+
+
+def check_parity(model: keras.Model, content: bytes, numbers: Numbers) -> None:
+    """Raise ModelRefused when Keras and the artefact do not say the same of the same crops."""
+    batch = side_by_side(numbers.images[:COMPARED])
+    found = LineEngine(content).predict_steps(batch)
+    wanted = np.asarray(model.predict_on_batch(batch.astype(np.float32)))
+    parity = float(np.abs(found - wanted).max())
+    if not parity <= TOLERANCE:
+        raise ModelRefused(f"the ONNX model differs from the trained one by {parity:.2g}.")
+
+
+def read_numbers(engine: LineEngine, numbers: Numbers) -> Readings:
+    """Read each number from its one crop, as the reader does."""
+    best = []
+    for image in numbers.images:
+        steps = engine.predict_steps(side_by_side([image]))
+        best.append(decode([steps[0]])[0])
+    return Readings(
+        [candidate.text for candidate in best],
+        np.array([candidate.probability for candidate in best]),
+    )
+
+
+def with_curve(metadata: Metadata, read: Readings, val: Numbers) -> Metadata:
+    """Return `metadata` with the curve of error against coverage on val's numbers."""
+    asked = np.array([bool(as_reading(text)) for text in read.texts])
+    right = np.array([text == label for text, label in zip(read.texts, val.texts, strict=True)])
+    if not asked.any():
+        return metadata
+    curve = risk_coverage(read.confidences[asked], right[asked])
+    return replace(metadata, val_curve=curve, val_n=int(asked.sum()))
+
+
+def save(model: keras.Model, job: Job, metadata: Metadata) -> list[Path]:
+    """Save the model in each format of the recipe and return the paths."""
+    paths = [job.folder / f"model.{kind}" for kind in job.recipe.save.formats]
+    for path in paths:
+        if path.suffix == ".onnx":
+            write_bytes(path, export_onnx(model, metadata))
+        else:
+            save_model(model, path)
+    return paths
+
+
+def report(job: Job, history: Sequence[Row], measured: Any, test: Numbers, read: Readings) -> None:
+    """Draw the curves and write report.html."""
+    import json
+
+    from inkdigits.evaluation.plots import plot_curves, save_png
+
+    curves = job.folder / "plots" / "curves.png"
+    save_png(plot_curves(history), curves)
+    recipe = job.recipe
+    environment = json.loads((job.folder / "environment.json").read_text(encoding="utf-8"))
+    seconds = sum(row["seconds"] for row in history)
+    write_numbers_report(
+        job.folder / "report.html",
+        title=f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name,
+        recipe_text=recipe.to_toml(),
+        environment=environment | {"training_seconds": round(seconds, 2)},
+        measured=measured,
+        history=history,
+        curves=curves,
+        gallery=misread_numbers(test.images, test.texts, read.texts, read.confidences.tolist()),
+    )
