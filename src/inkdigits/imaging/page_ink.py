@@ -37,6 +37,8 @@ NOISE = 2.5
 """Ink exceeds the noise by this factor, unless that were more than the weak share of full depth."""
 SAMPLE = 4
 """Noise is measured on every so many pixels."""
+COARSE = 700
+"""Of pages with a larger shorter side, every other pixel says how tall the usual digit is."""
 MOST_PARTS = 4000
 """Of more components than this the largest are looked at; the rest is noise."""
 LARGEST, HOLLOW, FLAT = 0.5, 0.25, 0.12
@@ -133,6 +135,13 @@ def digit_height(stats: Stats, shape: tuple[int, ...]) -> float:
     if area[likely].sum() < WRITING * area[tall].sum():
         likely = tall
     return usual_height(height[likely], area[likely]) if likely.any() else 0.0
+
+
+def rough_height(ink: Mask) -> float:
+    """Return the height of the usual digit in `ink`, bool (h, w), before rules are taken off."""
+    by = 2 if min(ink.shape) > COARSE else 1
+    few = np.ascontiguousarray(ink[::by, ::by])
+    return by * digit_height(parts_of(few).stats, few.shape)
 
 
 def are_frames(stats: Stats, shape: tuple[int, ...]) -> Mask:

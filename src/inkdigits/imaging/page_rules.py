@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.clean import Grey, Mask, as_uint8
+from inkdigits.imaging.line_ink import quantile
 from inkdigits.imaging.printed import COMB, ON_LINE
 
 SMALL = 640
 """Rules are traced on a copy whose longer side is at most this."""
-THIN = 4.5
-"""A rule is at most so many pixels of the small copy thick."""
+THIN, THIN_SHARE = 4.5, 0.22
+"""A rule is at most so many pixels of the small copy thick, or this share of the usual height."""
 MAX_SLOPE = 0.16
 RUN = 1.25
 """A rule is made of straight runs of so many usual heights."""
@@ -122,10 +123,13 @@ def rules_along(small: NDArray[np.uint8], tall: float) -> list[Rule]:
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     pieces = []
+    thickest = max(THIN, THIN_SHARE * tall)
     for label in range(1, count):
-        left, top, width, height, _ = stats[label].tolist()
+        left, top, width, height, area = stats[label].tolist()
+        if area > (thickest + 3) * width or height > 2 * MAX_SLOPE * width + thickest + 2:
+            continue
         part = np.s_[top : top + height, left : left + width]
-        rule = traced((labels[part] == label) & (small[part] > 0), left, top)
+        rule = traced((labels[part] == label) & (small[part] > 0), left, top, thickest)
         if rule is not None and clear_share(rule, small) >= CLEAR_PIECE:
             pieces.append(rule)
     chains = chained(pieces, CHAIN * small.shape[1])
@@ -148,33 +152,30 @@ def clear_share(rule: Rule, small: NDArray[np.uint8]) -> float:
     return float((on_it & ~inked(-reach) & ~inked(reach)).mean())
 
 
-def traced(flat: Mask, left: int, top: int) -> Rule | None:
+def traced(flat: Mask, left: int, top: int, thickest: float) -> Rule | None:
     """Follow a run at (left, top) as a curve; None where it is thick, or bends sharply."""
     heights = flat.sum(axis=0)
-    filled = heights > 0
-    if filled.sum() < 6:
+    filled = np.flatnonzero(heights)
+    if len(filled) < 6:
         return None
-    usual = float(np.median(heights[filled]))
-    columns = np.flatnonzero(filled & (heights <= 1.5 * usual + 1))
-    if usual > THIN or len(columns) < 0.3 * flat.shape[1]:
+    usual = quantile(heights[filled].astype(np.float32), 0.5)
+    columns = filled[heights[filled] <= 1.5 * usual + 1]
+    if usual > thickest or len(columns) < 0.3 * flat.shape[1]:
         return None
     middles = np.arange(len(flat)) @ flat[:, columns] / heights[columns]
-    bins = np.array_split(np.arange(len(columns)), max(2, round(len(columns) / STEP)))
-    x = np.array([np.median(columns[part]) for part in bins])
-    y = np.array([np.median(middles[part]) for part in bins])
+    count = max(2, round(len(columns) / STEP))
+    starts = np.arange(count) * len(columns) // count
+    sizes = np.diff(np.append(starts, len(columns)))
+    x, y = (np.add.reduceat(values, starts) / sizes for values in (columns, middles))
     astray = np.abs(np.interp(columns, x, y) - middles) > ASTRAY
-    if astray.mean() > 0.25 or np.abs(y[-1] - y[0]) > MAX_SLOPE * (x[-1] - x[0]) + 1:
+    if astray.mean() > 0.25 or abs(y[-1] - y[0]) > MAX_SLOPE * (x[-1] - x[0]) + 1:
         return None
     slopes = end_slopes(x, y)
-    ends = np.array([columns[0], columns[-1]])
+    first, last = float(columns[0]), float(columns[-1])
     y = np.concatenate(
-        [
-            [y[0] + slopes[0] * (ends[0] - x[0])],
-            y,
-            [y[-1] + slopes[1] * (ends[1] - x[-1])],
-        ]
+        [[y[0] + slopes[0] * (first - x[0])], y, [y[-1] + slopes[1] * (last - x[-1])]]
     )
-    x = np.concatenate([[ends[0] - 0.5], x, [ends[1] + 0.5]])
+    x = np.concatenate([[first - 0.5], x, [last + 0.5]])
     return Rule(x + left, y + top, usual)
 
 

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.clean import Grey
-from inkdigits.imaging.page_ink import Parts, digit_height, faint_and_ink, page_ink, parts_of
+from inkdigits.imaging.page_ink import (
+    Parts,
+    digit_height,
+    faint_and_ink,
+    page_ink,
+    parts_of,
+    rough_height,
+)
 from inkdigits.imaging.page_rules import PageRules, find_rules, printed_by
 from inkdigits.imaging.table import ON_RULE, OUTSIDE, Table, cells_between
 from inkdigits.imaging.text_lines import Boxes, hull, joined_pieces, mains_of, text_numbers
@@ -80,8 +87,7 @@ def segment(grey: Grey) -> tuple[Region, ...]:
     masks = None if ink is None else faint_and_ink(ink, ink.depth)
     if ink is None or masks is None:
         return ()
-    parts = parts_of(masks[1])
-    usual = digit_height(parts.stats, ink.depth.shape)
+    usual = rough_height(masks[1])
     if usual == 0:
         return ()
     rules = find_rules(masks[0], usual)
@@ -91,10 +97,10 @@ def segment(grey: Grey) -> tuple[Region, ...]:
         masks = faint_and_ink(ink, depth)
         if masks is None:
             return ()
-        parts = parts_of(masks[1])
-        usual = digit_height(parts.stats, depth.shape)
-        if usual == 0:
-            return ()
+    parts = parts_of(masks[1])
+    usual = digit_height(parts.stats, parts.labels.shape)
+    if usual == 0:
+        return ()
     found = numbers_on(parts, rules, usual)
     return regions_of(found, usual, ink.factor, grey.shape)
 

@@ -64,8 +64,8 @@ def cells_between(rules: PageRules, usual: float) -> Table | None:
     return Table(
         rules.scale,
         renamed[labels],
-        rules_before(rules.level, x, y),
-        rules_before(rules.upright, y, x),
+        rules_before(rules.level, rules.upright, x, y),
+        rules_before(rules.upright, rules.level, y, x),
         boxes.astype(np.float64),
     )
 
@@ -99,11 +99,14 @@ def are_cells(
 
 
 def rules_before(
-    rules: list[Rule], along: NDArray[np.float64], across: NDArray[np.float64]
+    rules: list[Rule], others: list[Rule], along: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Return how many rules lie before each place, counted along the line through it."""
+    """Return how many rules lie before each place, counted along `others`, turned against them."""
+    tilt = float(np.median([(rule.y[-1] - rule.y[0]) / rule.length for rule in others]))
     count = np.zeros(len(along), np.intp)
     for rule in rules:
-        covered = (rule.x[0] - 3 <= along) & (along <= rule.x[-1] + 3)
-        count += covered & (rule.at(along) < across)
+        away = rule.at(along) - across
+        foot = along + tilt * away
+        covered = (rule.x[0] - 3 <= foot) & (foot <= rule.x[-1] + 3)
+        count += covered & (away < 0)
     return count

@@ -20,13 +20,13 @@ MAIN = 0.45
 """A component of this share of the usual height is a digit or several; less may be a dot."""
 TALLEST = 4.0
 """A component of this many usual heights is no digit."""
-BESIDE = 0.5
+BESIDE = 0.6
 """Components stand on the same line when their middles differ by less than this, by the height."""
 ALONGSIDE = 0.6
 """And when this share of the smaller one's height is beside the other."""
 REMEMBERED = 3
 """So many last components say where a line goes on."""
-GAP, LONE_GAP, WIDEST = 1.25, 1.8, 2.6
+GAP, LONE_GAP, WIDEST = 1.0, 1.8, 2.6
 """A gap that parts two numbers, in usual heights, where digits stand close; where there is but one
 line, so that one number is likely; and wherever."""
 SPREAD = 1.9
@@ -37,6 +37,8 @@ BROKEN = 1.35
 """A broken digit is at most this many usual heights tall."""
 DASH = (0.35, 2.0)
 """A dash, which holds together what is written on both its sides, is so many usual heights wide."""
+OVERLAP = 0.45
+"""Boxes of two numbers overlap by less than this share of the smaller one."""
 DOT = 0.1
 """A dot or comma is so many usual heights wide and tall, at least."""
 NESTED = 0.35
@@ -185,7 +187,32 @@ def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
         numbers = np.split(line, np.flatnonzero(gap >= least) + 1)
         parts = [np.concatenate([pieces[i] for i in one]) for one in numbers]
         rows.append([part for part in parts if np.isin(part, mains).any()])
+    rows = without_overlaps(rows, boxes)
     return with_small_parts([row for row in rows if row], boxes, members, usual)
+
+
+def without_overlaps(rows: list[list[Group]], boxes: Boxes) -> list[list[Group]]:
+    """Return the numbers with those made one whose boxes overlap by much of the smaller box."""
+    places = [(row, number) for row, line in enumerate(rows) for number in line]
+    merged: list[tuple[int, Group]] = []
+    hulls = np.zeros((len(places), 4))
+    for row, number in places:
+        box = hull(boxes[number])
+        others = hulls[: len(merged)]
+        sides = np.minimum(others[:, 2:], box[2:]) - np.maximum(others[:, :2], box[:2])
+        area = np.prod(np.maximum(sides, 0), axis=1)
+        least = np.minimum(
+            np.prod(others[:, 2:] - others[:, :2], axis=1), np.prod(box[2:] - box[:2])
+        )
+        share = area / np.maximum(least, 1)
+        place = int(share.argmax()) if len(merged) else 0
+        if len(merged) and share[place] > OVERLAP:
+            merged[place] = (merged[place][0], np.concatenate([merged[place][1], number]))
+            hulls[place] = hull(np.stack([hulls[place], box]))
+        else:
+            hulls[len(merged)] = box
+            merged.append((row, number))
+    return [[number for row, number in merged if row == wanted] for wanted in range(len(rows))]
 
 
 def dots_of(boxes: Boxes, members: Group, usual: float) -> Group:
