@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import UnreadableImage
 from inkdigits.files import write_bytes
-from inkdigits.imaging.decode import DEFAULT_LIMITS, Limits, Source, decode
+from inkdigits.imaging.decode import DEFAULT_LIMITS, Limits, Source, decode_pages
+from inkdigits.reading.inputs import page_path
 from inkdigits.reading.result import Box, Number, Reading
 
 Colour = tuple[int, int, int]
@@ -41,29 +43,49 @@ def annotate(image: Pixels, reading: Reading) -> Pixels:
     colours: Pixels = np.stack([image] * 3, axis=2) if image.ndim == 2 else image
     picture: Pixels = colours.repeat(factor, axis=0).repeat(factor, axis=1)
     letter = max(LETTER, round(LETTER * min(picture.shape[:2]) / 900))
-    colour = READ if reading.status == "ok" else REJECTED
     for number in reading.numbers:
-        draw_boxes(picture, number, factor, max(1, letter // 8), colour)
+        draw_boxes(picture, number, factor, max(1, letter // 8), colour_of(number, reading))
     # The line above says it for a single one, whose label could only hide ink.
     for number in reading.numbers if len(reading.numbers) > 1 else ():
-        draw_text(picture, number, factor, letter, colour)
+        draw_text(picture, number, factor, letter, colour_of(number, reading))
+    colour = READ if reading.status == "ok" else REJECTED
     return with_line_above(picture, outcome(reading), letter, colour)
+
+
+def colour_of(number: Number, reading: Reading) -> Colour:
+    """Return the colour of a number: among those that were read, one may be doubted."""
+    doubted = getattr(number, "reason", None) is not None
+    return REJECTED if doubted or reading.status != "ok" else READ
 
 
 def draw_reading(
     source: Source, reading: Reading, path: Path, limits: Limits = DEFAULT_LIMITS
 ) -> None:
-    """Write `reading`, drawn on the grey page of `source`, to `path`: PNG, or JPEG by its suffix.
+    """Write `reading`, drawn on the grey pages of `source`, to `path`: PNG, or JPEG by its suffix.
 
-    Raises UnreadableImage when `source` cannot be decoded, CannotWrite where it cannot be written.
+    Further pages go beside the first (see `page_path`). Raises UnreadableImage when `source` cannot
+    be decoded, CannotWrite where it cannot be written.
     """
-    drawn = annotate(decode(source, limits), reading)
-    suffix = path.suffix.lower()
+    for page in decode_pages(source, limits):
+        drawn = annotate(page.grey, on_page(reading, page.number))
+        write_bytes(
+            page_path(path, page.number), encoded(drawn, path.suffix.lower()), durable=False
+        )
+
+
+def on_page(reading: Reading, page: int) -> Reading:
+    """Return `reading` with the numbers of one page, 1, 2, …; those of no page are on the first."""
+    numbers = [n for n in reading.numbers if (getattr(n, "page", None) or 1) == page]
+    return replace(reading, numbers=tuple(numbers))
+
+
+def encoded(drawn: Pixels, suffix: str) -> bytes:
+    """Return a drawing as the bytes of a PNG or a JPEG; raises UnreadableImage beyond its size."""
     options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     kept, content = cv2.imencode(suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), options)
     if not kept:
-        raise UnreadableImage(f"the drawing of {reading.image!r} cannot be encoded.")
-    write_bytes(path, content.tobytes(), durable=False)
+        raise UnreadableImage(f"the drawing, {drawn.shape[1]}×{drawn.shape[0]}, cannot be encoded.")
+    return content.tobytes()
 
 
 def growth(image: Pixels) -> int:

@@ -21,12 +21,12 @@ from inkdigits.errors import ModelRefused, UsageError
 from inkdigits.files import remove_temporaries, sha256
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.journal import MARK, Journal, journal_path
-from inkdigits.reading.reader import bundled_model
 from inkdigits.reading.table_file import check_format, write_table
 from inkdigits.reading.workers import Crew, ReaderSettings, Task
 
 __all__ = ["FolderResult", "ReaderSettings", "find_inputs", "read_folder"]
 
+BUNDLED = Path(__file__).parent / "assets"
 IMAGES_A_WORKER = 8
 """Fewer do not pay for starting one more."""
 
@@ -129,8 +129,8 @@ def header_of(settings: ReaderSettings, annotate: Path | None) -> dict[str, Any]
 
 
 def model_hash(model: Path | None) -> str:
-    """Return the SHA-256 of a model file; without one, of all bundled models. ModelRefused."""
-    files = sorted(bundled_model().parent.glob("*.onnx")) if model is None else [model]
+    """Return the SHA-256 of a model file, if any, and all bundled models; raises ModelRefused."""
+    files = [*([] if model is None else [model]), *sorted(BUNDLED.glob("*.onnx"))]
     try:
         return sha256(b"".join(file.read_bytes() for file in files))
     except OSError as error:

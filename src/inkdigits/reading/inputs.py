@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from inkdigits.errors import UsageError
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pdf"))
+OF_A_PAGE = re.compile(r"\.page-\d+$", re.IGNORECASE)
 STANDARD_INPUT = "-"
 KEPT_FORMATS = frozenset((".png", ".jpg", ".jpeg"))
 """Drawings keep these; a drawing of `page.tif` is `page.tif.png`."""
@@ -125,10 +127,17 @@ def inside(below: str) -> Path:
     return path if path.suffix.lower() in KEPT_FORMATS else path.with_name(f"{path.name}.png")
 
 
+def page_path(drawing: Path, page: int) -> Path:
+    """Return where the drawing of a page goes, `a.page-2.png`; of the first it is `a.png`."""
+    return (
+        drawing if page == 1 else drawing.with_name(f"{drawing.stem}.page-{page}{drawing.suffix}")
+    )
+
+
 def unused(path: Path, used: set[str]) -> Path:
-    """Return `path`, or the first of `path-2`, `path-3`, … that is not among the `used` ones."""
+    """Return `path`, or the first of `path-2`, `path-3`, … that is neither used nor a page's."""
     tried, number = path, 1
-    while str(tried).casefold() in used:
+    while str(tried).casefold() in used or OF_A_PAGE.search(tried.stem):
         number += 1
         tried = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return tried

@@ -18,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from inkdigits.errors import UsageError
+from inkdigits.errors import CannotWrite, UsageError
 from inkdigits.files import cannot_write, make_folder
 
 SUFFIX = ".part"
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 0.05
 SYNC_SECONDS = 1.0
 NOT_READ = -1
 MARK = "inkdigits"
@@ -83,10 +83,12 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # After an error nothing more is written: rows that still wait are read again.
-        if kind is None:
-            self.flush()
-        self._file.close()
+        try:
+            # Where writing failed before, a row that followed a torn one would not count.
+            if not isinstance(error, CannotWrite):
+                self.flush()
+        finally:
+            self._file.close()
 
     def has(self, index: int) -> bool:
         """Return whether input `index` has its row."""

@@ -1,4 +1,9 @@
-"""Readings as a table: CSV, JSON lines or Parquet, chosen by the file's suffix."""
+"""Readings as a table: CSV, JSON lines or Parquet, chosen by the file's suffix.
+
+No cell is altered for a spreadsheet's sake. One that opens CSV by itself turns `0047` into 47:
+import the column `text` as text, or take Parquet, where it is text. No cell starts a formula,
+since a reading has only digits and inputs are named so (see `inputs.harmless`).
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
@@ -25,7 +25,7 @@ from inkdigits.reading.result import Reading
 
 CHUNK = 16
 """Images that a worker gets at a time, at most: few enough to be even, enough to keep it busy."""
-TICK_SECONDS = 0.2
+TICK_SECONDS = 0.05
 IMAGE_SECONDS = 600.0
 """A worker that takes longer over one image hangs. Decoding alone ends after 30 s."""
 FAILED_STARTS = 3
@@ -41,7 +41,7 @@ class ReaderSettings:
 
     def reader(self) -> Reader:
         """Return a reader on one thread; raises what `Reader` raises."""
-        return Reader(threads=1, **{name: getattr(self, name) for name in asdict(self)})
+        return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
