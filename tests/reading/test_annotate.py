@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from inkdigits.errors import CannotWrite
 from inkdigits.reading.annotate import READ, REJECTED, annotate, draw_reading, growth, outcome
@@ -119,6 +120,17 @@ def test_drawings_are_files_of_their_suffix(tmp_path: Path, suffix: str) -> None
     assert path.read_bytes().startswith(b"\x89PNG" if suffix == ".png" else b"\xff\xd8")
     blue, green, red = cv2.imread(str(path))[:40].reshape(-1, 3).min(axis=0)
     assert green > max(blue, red), "red and blue must not change places, nor the line be missing"
+
+
+def test_every_page_has_a_drawing(tmp_path: Path) -> None:
+    pages = [Image.new("L", (300, 200), shade) for shade in (200, 100)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    draw_reading(tmp_path / "a.tif", OK, tmp_path / "a.tif.png")
+    for name, shade in (("a.tif.png", 200), ("a.tif.page-2.png", 100)):
+        drawn = cv2.imread(str(tmp_path / name))
+        assert (drawn[-5:] == shade).all()
+    # A number of no page is on the first.
+    assert not has(drawn[-200:, :, ::-1], READ)
 
 
 def test_a_place_where_nobody_may_write() -> None:
