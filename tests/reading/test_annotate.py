@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -82,6 +83,13 @@ def test_several_numbers_are_labelled_one_by_one() -> None:
     above_first = (slice(40, 57), slice(50, 100))
     assert (one[above_first] == 200).all()
     assert has(both[above_first], READ)
+
+
+def test_a_doubted_number_among_others_is_red() -> None:
+    doubted = replace(NUMBER, box=(250, 200, 60, 40), digits=(), reason="unsure")
+    page = below_the_line(annotate(PAGE, Reading("a", "ok", "47", 0.7, (NUMBER, doubted))))
+    assert tuple(page[199, 260]) == REJECTED
+    assert tuple(page[59, 60]) == READ
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from dying import DyingSettings
 
-from inkdigits import Reader
 from inkdigits.errors import UsageError
 from inkdigits.reading import folder as job
+from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.folder import ReaderSettings, find_inputs, read_folder
 from inkdigits.reading.journal import journal_path
 
@@ -43,10 +43,11 @@ def rows_in(out: Path) -> list[dict[str, object]]:
 
 def test_rows_are_what_one_reader_says_in_order(scans: Path) -> None:
     inputs = find_inputs(["scans"])
-    reader = Reader()
+    settings = ReaderSettings(layout="digit")
+    reader = settings.reader()
     expected = [reader.read_or_error(Path(i.name), i.name).to_dict() for i in inputs]
     seen: list[int] = []
-    result = read_folder(inputs, Path("r.jsonl"), ReaderSettings(), workers=2, progress=seen.append)
+    result = read_folder(inputs, Path("r.jsonl"), settings, workers=2, progress=seen.append)
     assert rows_in(Path("r.jsonl")) == expected
     assert result.counts == Counter(row["status"] for row in expected)
     assert result.counts["error"] == 2
@@ -57,7 +58,8 @@ def test_rows_are_what_one_reader_says_in_order(scans: Path) -> None:
 
 def test_drawings_stand_beside_each_other(scans: Path) -> None:
     out = Path("r.csv")
-    read_folder(find_inputs(["scans"]), out, ReaderSettings(), annotate=Path("drawn"))
+    settings = ReaderSettings(layout="digit")
+    read_folder(find_inputs(["scans"]), out, settings, annotate=Path("drawn"))
     assert sorted(os.listdir("drawn")) == [f"{n:02}.png" for n in range(12) if n != 5]
     assert cv2.imread("drawn/01.png").shape[1] >= 70
 
@@ -89,6 +91,8 @@ def test_a_job_that_broke_off_is_continued_by_the_same_settings_only(
         read_folder(inputs, out, DyingSettings(folder=tmp_path, target_error=0.01))
     with pytest.raises(UsageError, match=r"annotate \(then None, now 'drawn'\)"):
         read_folder(inputs, out, DyingSettings(folder=tmp_path), Path("drawn"))
+    with pytest.raises(UsageError, match=r"constraints \(then None, now {.*'length': 5"):
+        read_folder(inputs, out, DyingSettings(folder=tmp_path, constraints=Constraints(length=5)))
     monkeypatch.setattr(job, "model_hash", lambda model: "other")
     with pytest.raises(UsageError, match=r"model \(then '[0-9a-f]{64}', now 'other'\)"):
         read_folder(inputs, out, DyingSettings(folder=tmp_path))

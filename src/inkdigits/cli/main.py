@@ -171,7 +171,7 @@ def read(
         list[str], typer.Argument(help="Image files and folders; - is standard input.")
     ],
     layout: Annotated[
-        str, typer.Option("--layout", help="What an image holds. So far: digit.")
+        str, typer.Option("--layout", help="What an image holds: auto, digit, line or page.")
     ] = "digit",
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -198,7 +198,7 @@ def read(
     from inkdigits.reading.workers import ReaderSettings
 
     output = verb.Output(as_json, as_csv, out, annotate)
-    return verb.read(images, ReaderSettings(model, target_error), layout, output)
+    return verb.read(images, ReaderSettings(model, target_error, layout), output)
 
 
 @app.command("inspect")

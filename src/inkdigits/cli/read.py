@@ -16,8 +16,6 @@ from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
 from inkdigits.reading.workers import ReaderSettings
 
-LAYOUTS = ("digit",)
-
 
 @dataclass(frozen=True)
 class Output:
@@ -46,15 +44,13 @@ class Output:
             )
 
 
-def read(images: list[str], settings: ReaderSettings, layout: str, output: Output) -> int:
+def read(images: list[str], settings: ReaderSettings, output: Output) -> int:
     """Read each of `images`, and all images in those that are folders; return the exit code.
 
     `-` is standard input. An unusable image gets its own row with status `error` and a line on
     stderr, never stops the rest, and makes the exit code 3. What a target error costs on val is
     told on stderr. Raises UsageError, ModelRefused, CannotWrite.
     """
-    if layout not in LAYOUTS:
-        raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
     output.check()
     if not images:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")

@@ -54,8 +54,7 @@ def annotate(image: Pixels, reading: Reading) -> Pixels:
 
 def colour_of(number: Number, reading: Reading) -> Colour:
     """Return the colour of a number: among those that were read, one may be doubted."""
-    doubted = getattr(number, "reason", None) is not None
-    return REJECTED if doubted or reading.status != "ok" else READ
+    return READ if reading.status == "ok" and number.reason is None else REJECTED
 
 
 def draw_reading(
@@ -75,7 +74,7 @@ def draw_reading(
 
 def on_page(reading: Reading, page: int) -> Reading:
     """Return `reading` with the numbers of one page, 1, 2, …; those of no page are on the first."""
-    numbers = [n for n in reading.numbers if (getattr(n, "page", None) or 1) == page]
+    numbers = [n for n in reading.numbers if (n.page or 1) == page]
     return replace(reading, numbers=tuple(numbers))
 
 

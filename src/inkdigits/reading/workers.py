@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.errors import CannotWrite, InkdigitsError, ModelRefused, one_line
+from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
 
@@ -34,10 +35,16 @@ GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ReaderSettings:
-    """How each worker makes its `Reader`: every field is one of its arguments."""
+    """How each worker makes its `Reader`: every field is one of its arguments.
+
+    `layout` is checked by the reader.
+    """
 
     model: Path | None = None
     target_error: float | None = None
+    layout: str = "auto"
+    constraints: Constraints | None = None
+    top: int = 1
 
     def reader(self) -> Reader:
         """Return a reader on one thread; raises what `Reader` raises."""
