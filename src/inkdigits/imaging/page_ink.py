@@ -1,7 +1,7 @@
 """Page ink: a whole page becomes a reduced copy of its ink, and the size of its usual digits.
 
 Reduced by a whole factor, which is fast; the ground is a median over a part of the page, so that
-it follows shadows, and depth is a share of that ground's light, so that ink in shade is as deep.
+it follows shadows, and dark ink's depth is a share of its light, so that ink in shade is as deep.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ FEWEST_ROWS, MOST_ROWS, ROWS_SHARE = 32, 64, 12
 """The ground's copy has a shorter side of this share of the page's, within these."""
 NOISE = 2.5
 """Ink exceeds the noise by this factor, unless that were more than the weak share of full depth."""
+STANDS_OUT = 1.5
+"""Where nothing exceeds the noise by this factor, the page is blank."""
+DARKEST = 24
+"""A ground darker than this counts as if it were so: in the black nothing can be told."""
 SAMPLE = 4
 """Noise is measured on every so many pixels."""
 COARSE = 700
@@ -54,7 +58,7 @@ Stats = NDArray[np.int32]
 class PageInk:
     """A page's reduced copy (h, w), each pixel of which is `factor` source pixels wide and high.
 
-    `depth` is uint8, how far each pixel lies below its ground as a share of it, 255 = black;
+    `depth` is uint8, how far each pixel lies below its ground, dark ink as a share of it;
     `noise` is what paper alone shows, in the same steps.
     """
 
@@ -76,7 +80,7 @@ class Parts:
 
 
 def page_ink(grey: Grey) -> PageInk | None:
-    """Return the reduced copy of `grey`, uint8 (H, W) of either polarity; None if it is a sliver."""
+    """Return the reduced copy of `grey`, uint8 (H, W) of either polarity; None of a sliver."""
     factor = -(-max(grey.shape) // LONGEST)
     rows, columns = (side // factor for side in grey.shape)
     if min(rows, columns) < LEAST_SIDE:
@@ -95,21 +99,23 @@ def page_depth(page: Grey) -> tuple[Grey, float]:
     size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
     small = as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
     near = as_uint8(cv2.medianBlur(small, ground_side(small, POLARITY_WINDOW)))
-    if not is_dark_on_light(small, near):
+    dark = is_dark_on_light(small, near)
+    if not dark:
         page, small = as_uint8(cv2.bitwise_not(page)), as_uint8(cv2.bitwise_not(small))
     median = as_uint8(cv2.medianBlur(small, ground_side(small, GROUND_WINDOW)))
-    ground = cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    # Where the ground itself is black, nothing can be told: it counts as a dark grey.
-    ground = np.maximum(ground, 24)
-    depth = as_uint8(cv2.bitwise_not(cv2.divide(page, ground, scale=255)))
+    ground = as_uint8(cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR))
     other = as_uint8(cv2.subtract(page, ground)[::SAMPLE, ::SAMPLE])
-    return depth, quantile(other, 0.9) * 255 / max(1.0, float(np.median(ground[::8, ::8])))
+    if not dark:
+        return as_uint8(cv2.subtract(ground, page)), quantile(other, 0.9)
+    ground = np.maximum(ground, DARKEST)
+    depth = as_uint8(cv2.bitwise_not(cv2.divide(page, ground, scale=255)))
+    return depth, quantile(other, 0.9) * 255 / float(np.median(ground[::8, ::8]))
 
 
 def faint_and_ink(ink: PageInk, depth: Grey) -> tuple[Mask, Mask] | None:
     """Return what may be a printed line, and what is as dark as writing; None on a blank page."""
     full = full_depth(depth)
-    if full is None:
+    if full is None or full < STANDS_OUT * ink.noise:
         return None
     faint = max(FAINT * full, min(1.5 * ink.noise, 0.25 * full), LEAST_DEPTH / 2)
     least = max(WEAK * full, min(NOISE * ink.noise, 0.5 * full), LEAST_DEPTH)
@@ -145,7 +151,7 @@ def rough_height(ink: Mask) -> float:
 
 
 def are_frames(stats: Stats, shape: tuple[int, ...]) -> Mask:
-    """Return which components are by their shape a frame, a grid or a rule, digits on it and all."""
+    """Return which components are a frame, a grid or a rule by their shape, digits on it or not."""
     width, height, area = (stats[:, i].astype(np.float64) for i in (2, 3, 4))
     wide, tall = width > LARGEST * shape[1], height > LARGEST * shape[0]
     return np.asarray(

@@ -18,8 +18,8 @@ from inkdigits.imaging.printed import COMB, ON_LINE
 
 SMALL = 640
 """Rules are traced on a copy whose longer side is at most this."""
-THIN, THIN_SHARE = 4.5, 0.22
-"""A rule is at most so many pixels of the small copy thick, or this share of the usual height."""
+THIN, THIN_SHARE = 3.5, 0.12
+"""A rule is at most so many pixels of the small copy thick, and this share of the usual height."""
 MAX_SLOPE = 0.16
 RUN = 1.25
 """A rule is made of straight runs of so many usual heights."""
@@ -31,10 +31,13 @@ STEP = 12
 """A rule's curve has a knot every so many pixels of the small copy."""
 ASTRAY = 1.3
 """Most columns of a rule lie within so many pixels of its curve."""
-CLEAR = 0.6
-"""A rule is inked, with nothing branching off, in this share of its length; digits in a row are not."""
+CLEAR = 0.68
+"""A rule is inked, and nothing branches off, in this share of its length; digits in a row are not
+so."""
 CLEAR_PIECE = 0.35
 """A piece of a rule is so in this share, else it is a stroke."""
+ALIKE = 0.5
+"""A rule of less than this share of the longest ends at rules turned against it."""
 CLEAR_SIDE = 0.7
 """The short side of a box is so in this share."""
 CHAIN = 0.2
@@ -123,7 +126,7 @@ def rules_along(small: NDArray[np.uint8], tall: float) -> list[Rule]:
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     pieces = []
-    thickest = max(THIN, THIN_SHARE * tall)
+    thickest = THIN + THIN_SHARE * tall
     for label in range(1, count):
         left, top, width, height, area = stats[label].tolist()
         if area > (thickest + 3) * width or height > 2 * MAX_SLOPE * width + thickest + 2:
@@ -146,7 +149,7 @@ def clear_share(rule: Rule, small: NDArray[np.uint8]) -> float:
 
     def inked(by: float) -> Mask:
         rows = np.rint(centre + by).astype(np.intp).clip(0, len(small) - 1)
-        return small[rows, columns] > 0
+        return np.asarray(small[rows, columns] > 0)
 
     on_it = inked(0) | inked(-0.7) | inked(0.7)
     return float((on_it & ~inked(-reach) & ~inked(reach)).mean())
@@ -186,7 +189,7 @@ def chained(pieces: list[Rule], reach: float) -> list[Rule]:
         best, least = -1, np.inf
         for place, chain in enumerate(chains):
             gap = float(piece.x[0] - chain.x[-1])
-            if not -3 <= gap <= reach:
+            if not -0.5 * min(piece.length, chain.length) <= gap <= reach:
                 continue
             off = abs(float(chain.at(piece.x[0])) - float(piece.y[0]))
             back = abs(float(piece.at(chain.x[-1])) - float(chain.y[-1]))
@@ -214,15 +217,22 @@ def printed_among(
     Those end at `others`, which are turned against them, where these end too, or in numbers. The
     page's border is as good an end.
     """
-    side = small.shape[1]
-    long = [rule for rule in rules if rule.length >= max(LONG * tall, SHARE * side)]
-    slack = max(3.0, 0.35 * tall)
+    side, slack = small.shape[1], max(3.0, 0.35 * tall)
+    least = max(LONG * tall, SHARE * side)
+    longest = max((rule.length for rule in rules), default=0.0)
+
+    def ends_well(rule: Rule) -> bool:
+        return all(is_border(rule, end, side) or met(rule, end, others, slack) for end in (0, -1))
+
+    long = [
+        rule
+        for rule in rules
+        if rule.length >= least and (rule.length >= ALIKE * longest or ends_well(rule))
+    ]
     short = [
         rule
         for rule in rules
-        if rule.length < max(LONG * tall, SHARE * side)
-        and all(is_border(rule, end, side) or met(rule, end, others, slack) for end in (0, -1))
-        and clear_share(rule, small) >= CLEAR_SIDE
+        if rule.length < least and ends_well(rule) and clear_share(rule, small) >= CLEAR_SIDE
     ]
     return long + [
         rule

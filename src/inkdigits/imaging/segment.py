@@ -236,7 +236,7 @@ def written(boxes: Boxes, usual: float) -> Boxes:
     sound = np.maximum(width, height) >= SPECK * usual
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     near = (x > left - usual) & (x < right + usual) & (y > top) & (y < bottom)
-    return boxes[sound & near]
+    return np.asarray(boxes[sound & near])
 
 
 def is_comb(table: Table, cells: NDArray[np.intp], inks: list[Boxes], usual: float) -> bool:

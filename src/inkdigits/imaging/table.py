@@ -45,14 +45,16 @@ class Table:
 def cells_between(rules: PageRules, usual: float) -> Table | None:
     """Return the cells into which the rules part the page; None where there are none.
 
-    `usual` is the height of the usual digit in pixels of the page. Left out is what is too small for a digit, and what surrounds the table.
+    `usual` is the height of the usual digit in pixels of the page. Left out is what is too small
+    for a digit, and what surrounds the table.
     """
     tall = usual * rules.scale
     walls = np.zeros(rules.shape, np.uint8)
     for found, turned in ((rules.level, False), (rules.upright, True)):
         for rule in found:
             draw_wall(walls, rule, 0.6 * tall, turned=turned)
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
+    count, *found, centres = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
+    labels, stats = (np.asarray(part, np.int32) for part in found)
     kept = np.flatnonzero(are_cells(labels, stats, tall)) if count > 1 else np.array([], np.intp)
     if not kept.size:
         return None

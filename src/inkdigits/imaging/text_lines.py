@@ -20,6 +20,8 @@ MAIN = 0.45
 """A component of this share of the usual height is a digit or several; less may be a dot."""
 TALLEST = 4.0
 """A component of this many usual heights is no digit."""
+FLAT, LONGEST_FLAT = 5.0, 4.0
+"""What is so many times as wide as tall, and so many usual heights wide, is a printed line."""
 BESIDE = 0.6
 """Components stand on the same line when their middles differ by less than this, by the height."""
 ALONGSIDE = 0.6
@@ -51,8 +53,9 @@ PAIRS = 400
 
 def mains_of(boxes: Boxes, usual: float) -> Group:
     """Return which components are digits by their height."""
-    height = boxes[:, 3] - boxes[:, 1]
-    return np.flatnonzero((height >= MAIN * usual) & (height <= TALLEST * usual))
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    flat = width > np.maximum(FLAT * height, LONGEST_FLAT * usual)
+    return np.flatnonzero((height >= MAIN * usual) & (height <= TALLEST * usual) & ~flat)
 
 
 def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
@@ -124,7 +127,7 @@ def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
         beside = shared >= ALONGSIDE * np.minimum(height[ends], height[index])
         beside &= boxes[index, 0] - boxes[ends, 2] < GAP * usual
         away = np.where(beside, np.minimum(away, 0.9 * BESIDE), away)
-        place = int(away.argmin()) if len(lines) else 0
+        place = int(away.argmin()) if lines else 0
         if lines and away[place] < BESIDE:
             lines[place].append(index)
         else:
@@ -205,8 +208,8 @@ def without_overlaps(rows: list[list[Group]], boxes: Boxes) -> list[list[Group]]
             np.prod(others[:, 2:] - others[:, :2], axis=1), np.prod(box[2:] - box[:2])
         )
         share = area / np.maximum(least, 1)
-        place = int(share.argmax()) if len(merged) else 0
-        if len(merged) and share[place] > OVERLAP:
+        place = int(share.argmax()) if merged else 0
+        if merged and share[place] > OVERLAP:
             merged[place] = (merged[place][0], np.concatenate([merged[place][1], number]))
             hulls[place] = hull(np.stack([hulls[place], box]))
         else:
@@ -244,11 +247,5 @@ def with_small_parts(
     away = np.maximum(across, down)
     nearest = away.argmin(axis=1)
     near = away[np.arange(len(small)), nearest] <= usual
-    places = iter(range(len(hulls)))
-    return [
-        [
-            np.concatenate([one, small[near & (nearest == place)]])
-            for one, place in zip(line, places)
-        ]
-        for line in rows
-    ]
+    found = iter([small[near & (nearest == place)] for place in range(len(hulls))])
+    return [[np.concatenate([one, next(found)]) for one in line] for line in rows]
