@@ -1,24 +1,26 @@
-"""`inkdigits inspect`: one picture of every stage, from the page to the probabilities."""
+"""`inkdigits inspect`: one picture of every stage, from the page to what was read on it."""
 
 from __future__ import annotations
 
 import io
 import sys
 from pathlib import Path
+from typing import cast
 
 from inkdigits.cli.read import source_of
 from inkdigits.errors import UsageError
 from inkdigits.files import write_bytes
 from inkdigits.reading.inspect import draw_stages
-from inkdigits.reading.reader import Reader
+from inkdigits.reading.reader import Layout, Reader
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def inspect(image: str, out: Path, model: Path | None) -> None:
+def inspect(image: str, out: Path, model: Path | None, layout: str = "auto") -> None:
     """Draw every stage of reading `image` (`-` is standard input) into the picture `out`.
 
-    Raises UsageError, UnreadableImage, ModelRefused or CannotWrite.
+    `layout` is what the image holds, see `Reader`. Raises UsageError, UnreadableImage,
+    ModelRefused or CannotWrite.
     """
     format_name = FORMATS.get(out.suffix.lower())
     if format_name is None:
@@ -26,7 +28,9 @@ def inspect(image: str, out: Path, model: Path | None) -> None:
             f"cannot tell the picture's format from {str(out)!r}.",
             f"End its name in one of: {', '.join(FORMATS)}.",
         )
-    stages = Reader(model).stages(source_of(image), image)
+    # The reader refuses a layout that it does not know.
+    reader = Reader(model, layout=cast(Layout, layout))
+    stages = reader.stages(source_of(image), image)
     encoded = io.BytesIO()
     draw_stages(stages).save(encoded, format_name)
     write_bytes(out, encoded.getvalue())

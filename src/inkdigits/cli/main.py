@@ -206,11 +206,14 @@ def inspect(
     image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
     model: ModelOption = None,
+    layout: Annotated[
+        str, typer.Option("--layout", help="What the image holds: auto, digit, line or page.")
+    ] = "auto",
 ) -> None:
-    """Draw every stage from the image to the probabilities."""
+    """Draw every stage from the image to the text."""
     from inkdigits.cli import inspect as verb
 
-    verb.inspect(image, out, model)
+    verb.inspect(image, out, model, layout)
 
 
 @app.command("check")
