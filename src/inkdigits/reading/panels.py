@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,12 +157,17 @@ def clipped(text: str, most: int = LONGEST_TEXT) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def font(
-    size: int, text: str = "", room: float = 0
-) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def font(size: int, text: str = "", room: float = 0) -> Font:
     """Return Pillow's own font at `size` pixels, smaller where `text` needs more than `room`."""
-    chosen = ImageFont.load_default(size=size)
-    while text and size > SMALLEST_LETTER and chosen.getlength(text) > room:
+    while text and size > SMALLEST_LETTER and sized_font(size).getlength(text) > room:
         size -= 1
-        chosen = ImageFont.load_default(size=size)
-    return chosen
+    return sized_font(size)
+
+
+@cache
+def sized_font(size: int) -> Font:
+    """Return Pillow's own font at `size` pixels; unpacking it takes its time."""
+    return ImageFont.load_default(size=size)
