@@ -245,6 +245,17 @@ def test_one_cell_with_its_frame_is_a_line() -> None:
     assert layout_of(page) == "line"
 
 
+def test_a_dash_joins_on_one_line_and_ends_a_number_on_a_page() -> None:
+    page = sheet(80, 500)
+    write(page, "25 - 31", 40, 55)
+    assert layout_of(page) == "line"
+    page = sheet(200, 500)
+    for row in (0, 1):
+        write(page, "25-", 40, 60 + 90 * row)
+        write(page, "31", 130, 60 + 90 * row)
+    assert grid(segment(page)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
 def test_blank_pages_have_no_region() -> None:
     for page in (np.full((300, 200), 220, np.uint8), sheet(), np.zeros((2, 900), np.uint8)):
         assert segment(page) == ()

@@ -53,8 +53,8 @@ def cells_between(rules: PageRules, usual: float) -> Table | None:
     for found, turned in ((rules.level, False), (rules.upright, True)):
         for rule in found:
             draw_wall(walls, rule, 0.6 * tall, turned=turned)
-    count, *found, centres = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
-    labels, stats = (np.asarray(part, np.int32) for part in found)
+    count, *parts, centres = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
+    labels, stats = (np.asarray(part, np.int32) for part in parts)
     kept = np.flatnonzero(are_cells(labels, stats, tall)) if count > 1 else np.array([], np.intp)
     if not kept.size:
         return None

@@ -28,9 +28,9 @@ ALONGSIDE = 0.6
 """And when this share of the smaller one's height is beside the other."""
 REMEMBERED = 3
 """So many last components say where a line goes on."""
-GAP, LONE_GAP, WIDEST = 1.0, 1.8, 2.6
-"""A gap that parts two numbers, in usual heights, where digits stand close; where there is but one
-line, so that one number is likely; and wherever."""
+CLOSE, ALONE = (1.0, 2.0), (1.8, 2.6)
+"""A gap that parts two numbers, in usual heights, where digits stand close, and wherever: on a page
+of several lines, and on a single line, where one number is likely."""
 SPREAD = 1.9
 """A gap that parts two numbers, by the gaps within a number that is widely spaced."""
 STACKED = 0.2
@@ -38,7 +38,8 @@ STACKED = 0.2
 BROKEN = 1.35
 """A broken digit is at most this many usual heights tall."""
 DASH = (0.35, 2.0)
-"""A dash, which holds together what is written on both its sides, is so many usual heights wide."""
+"""A dash is so many usual heights wide. On a single line it holds together what is on both its
+sides; on a page it mostly ends a number."""
 OVERLAP = 0.45
 """Boxes of two numbers overlap by less than this share of the smaller one."""
 DOT = 0.1
@@ -125,7 +126,7 @@ def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
         )
         shared = np.minimum(bottom[ends], bottom[index]) - np.maximum(top[ends], top[index])
         beside = shared >= ALONGSIDE * np.minimum(height[ends], height[index])
-        beside &= boxes[index, 0] - boxes[ends, 2] < GAP * usual
+        beside &= boxes[index, 0] - boxes[ends, 2] < CLOSE[0] * usual
         away = np.where(beside, np.minimum(away, 0.9 * BESIDE), away)
         place = int(away.argmin()) if lines else 0
         if lines and away[place] < BESIDE:
@@ -165,9 +166,9 @@ def parting_gap(gaps: NDArray[np.float64], usual: float, *, alone: bool) -> floa
 
     `alone` says that it holds a single line.
     """
-    least = (LONE_GAP if alone else GAP) * usual
+    least, most = (usual * gap for gap in (ALONE if alone else CLOSE))
     within = float(np.quantile(gaps, 0.25)) if gaps.size else 0.0
-    return min(max(least, SPREAD * within), WIDEST * usual)
+    return min(max(least, SPREAD * within), most)
 
 
 def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
@@ -178,10 +179,11 @@ def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
     mains = mains_of(boxes, usual)
     if not mains.size:
         return []
-    members = np.union1d(mains, dashes_of(boxes, usual))
-    pieces = [members[piece] for piece in joined_pieces(boxes[members], usual)]
-    hulls = np.stack([hull(boxes[piece]) for piece in pieces])
-    lines = lines_of(hulls, usual, slope_of(hulls, usual))
+    members = mains
+    pieces, hulls, lines = pieces_in_lines(boxes, members, usual)
+    if len(lines) == 1:
+        members = np.union1d(mains, dashes_of(boxes, usual))
+        pieces, hulls, lines = pieces_in_lines(boxes, members, usual)
     small = boxes[dots_of(boxes, members, usual)]
     gaps = [gaps_in(hulls[line], small) for line in lines]
     least = parting_gap(np.concatenate(gaps), usual, alone=len(lines) == 1)
@@ -218,10 +220,20 @@ def without_overlaps(rows: list[list[Group]], boxes: Boxes) -> list[list[Group]]
     return [[number for row, number in merged if row == wanted] for wanted in range(len(rows))]
 
 
+def pieces_in_lines(
+    boxes: Boxes, members: Group, usual: float
+) -> tuple[list[Group], Boxes, list[Group]]:
+    """Return the digits among `members`, the components of each, their boxes, and their lines."""
+    pieces = [members[piece] for piece in joined_pieces(boxes[members], usual)]
+    hulls = np.stack([hull(boxes[piece]) for piece in pieces])
+    return pieces, hulls, lines_of(hulls, usual, slope_of(hulls, usual))
+
+
 def dots_of(boxes: Boxes, members: Group, usual: float) -> Group:
     """Return which components, none of `members`, may be a dot or comma between digits."""
-    size = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
-    return np.setdiff1d(np.flatnonzero(size >= DOT * usual), members)
+    size = boxes[:, 2:] - boxes[:, :2]
+    sound = (size.min(axis=1) >= DOT * usual) & (size[:, 0] < DASH[0] * usual)
+    return np.setdiff1d(np.flatnonzero(sound), members)
 
 
 def dashes_of(boxes: Boxes, usual: float) -> Group:
