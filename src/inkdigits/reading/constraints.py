@@ -89,6 +89,13 @@ class Constraints:
         )
 
     @property
+    def chance(self) -> float:
+        """The share of texts that pass the checksum by chance, 0–1; 1 without a checksum."""
+        if self.checksum is None:
+            return 1.0
+        return 1 / 97 if self.checksum == "mod97" else 0.1
+
+    @property
     def _longest(self) -> int:
         """The most digits that an accepted text can have."""
         if self.length is not None:

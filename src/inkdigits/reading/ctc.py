@@ -38,6 +38,8 @@ RIVAL = 0.1
 """A prefix with less than this share of the best one's mass waits until the best is followed."""
 PREFIXES = 128
 """Prefixes after which a search with a result ends unproven; clean images need one a digit."""
+CONSTRAINED_PREFIXES = 512
+"""The same with constraints, where the best text may be far from the best road."""
 HARD_PREFIXES = 2000
 """The same while no text is accepted."""
 REFINING_ROUNDS = 6
@@ -56,9 +58,10 @@ class Candidate:
 
     `text` is its digits, "" for no number. `probability`, 0–1, is that of the text given the image
     alone, mean over the views; over all texts it sums to 1. `conditional`, 0–1, is its probability
-    given also that the constraints hold: its share of the probability of all accepted texts, where
-    what was not looked into counts as accepted, so that it is rather too low than too high; without
-    constraints it equals `probability`. `view` is the index of the view that shows it best.
+    given also that the constraints hold: its share of the probability of all accepted texts. What
+    was not looked into counts as accepted (a tenth of it with a checksum, which is met by chance so
+    often), so that it is rather too low than too high; without constraints it equals `probability`.
+    `view` is the index of the view that shows it best.
     """
 
     text: str
@@ -136,8 +139,9 @@ class _Search:
 
     @property
     def unresolved(self) -> float:
-        """The mass of texts that may be accepted and were not met."""
-        return max(0.0, 1 - self.resolved)
+        """The mass that accepted texts may have among those that were not met."""
+        chance = 1.0 if self.constraints is None else self.constraints.chance
+        return chance * max(0.0, 1 - self.resolved)
 
     def follow(self, fresh: list[Child]) -> list[Child]:
         """Return the best of the prefixes that have just grown, a beam; let the others wait.
@@ -177,7 +181,8 @@ class _Search:
 
         `greatest` is the mass of the greatest prefix that waits.
         """
-        self.is_spent = self.visited >= (PREFIXES if self.accepted else HARD_PREFIXES)
+        most = PREFIXES if self.constraints is None else CONSTRAINED_PREFIXES
+        self.is_spent = self.visited >= (most if self.accepted else HARD_PREFIXES)
         if greatest > self.bound and not self.is_spent:
             return False
         if self.constraints is None or not self.accepted or self.refined >= REFINING_ROUNDS:
