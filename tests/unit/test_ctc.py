@@ -13,7 +13,7 @@ from inkdigits.errors import InvalidData, UsageError
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, Span, align, decode
 
-BLANK = 10
+BLANK = 11
 ALPHABET = (1, 3, 7, BLANK)
 View = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ few_steps = st.lists(st.integers(1, 5), min_size=1, max_size=3)
 
 
 def random_view(rng: np.random.Generator, steps: int, flatness: float) -> View:
-    view = np.zeros((steps, 11), np.float32)
+    view = np.zeros((steps, 12), np.float32)
     view[:, ALPHABET] = rng.dirichlet([flatness] * len(ALPHABET), steps)
     return view
 
@@ -35,10 +35,10 @@ def random_views(seed: int, lengths: list[int], flatness: float) -> list[View]:
 
 def peaks(text: str, spacing: int = 6, sure: float = 0.99) -> View:
     """A view that shows each digit at one step, well apart, and blanks between."""
-    view = np.full((spacing * (len(text) + 1), 11), 1e-6, np.float32)
+    view = np.full((spacing * (len(text) + 1), 12), 1e-6, np.float32)
     view[:, BLANK] = 1
     for place, digit in enumerate(text, 1):
-        view[place * spacing] = (1 - sure) / 10
+        view[place * spacing] = (1 - sure) / 11
         view[place * spacing, int(digit)] = sure
     return view / view.sum(axis=1, keepdims=True)
 
@@ -118,16 +118,16 @@ def test_the_conditional_probability_comes_close_where_little_is_left() -> None:
 
 
 def test_a_repeated_digit_needs_a_blank_between() -> None:
-    view = np.zeros((2, 11), np.float32)
+    view = np.zeros((2, 12), np.float32)
     view[:, 1] = 1
     assert decode([view]) == [Candidate("1", 1.0, 1.0, 0)]
-    view = np.insert(view, 1, np.eye(11, dtype=np.float32)[BLANK], axis=0)
+    view = np.insert(view, 1, np.eye(12, dtype=np.float32)[BLANK], axis=0)
     assert decode([view]) == [Candidate("11", 1.0, 1.0, 0)]
     assert decode([peaks("1100")])[0].text == "1100"
 
 
 def test_no_number_is_the_empty_text() -> None:
-    view = np.zeros((20, 11), np.float32)
+    view = np.zeros((20, 12), np.float32)
     view[:, BLANK] = 1
     assert decode([view], top=3) == [Candidate("", 1.0, 1.0, 0)]
     assert align(view, "") == []
@@ -160,7 +160,7 @@ def test_a_long_number_is_read_whole_and_an_unclear_one_to_its_end() -> None:
 @pytest.mark.parametrize("flatness", [0.3, 1.0, 50.0])
 def test_noise_ends_with_some_text_and_constraints_hold_even_there(flatness: float) -> None:
     rng = np.random.default_rng(4)
-    views = [rng.dirichlet([flatness] * 11, 96).astype(np.float32) for _ in range(2)]
+    views = [rng.dirichlet([flatness] * 12, 96).astype(np.float32) for _ in range(2)]
     assert decode(views)[0].probability < 0.1
     for constraints in (Constraints(length=5), Constraints(checksum="luhn", pattern=r"\d*7")):
         for candidate in decode(views, 3, constraints):

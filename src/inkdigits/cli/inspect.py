@@ -10,16 +10,23 @@ from typing import cast
 from inkdigits.cli.read import source_of
 from inkdigits.errors import UsageError
 from inkdigits.files import write_bytes
+from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.inspect import draw_stages
 from inkdigits.reading.reader import Layout, Reader
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def inspect(image: str, out: Path, model: Path | None, layout: str = "auto") -> None:
+def inspect(
+    image: str,
+    out: Path,
+    model: Path | None,
+    layout: str = "auto",
+    constraints: Constraints | None = None,
+) -> None:
     """Draw every stage of reading `image` (`-` is standard input) into the picture `out`.
 
-    `layout` is what the image holds, see `Reader`. Raises UsageError, UnreadableImage,
+    `layout` and `constraints` are those of `Reader`. Raises UsageError, UnreadableImage,
     ModelRefused or CannotWrite.
     """
     format_name = FORMATS.get(out.suffix.lower())
@@ -29,7 +36,7 @@ def inspect(image: str, out: Path, model: Path | None, layout: str = "auto") -> 
             f"End its name in one of: {', '.join(FORMATS)}.",
         )
     # The reader refuses a layout that it does not know.
-    reader = Reader(model, layout=cast(Layout, layout))
+    reader = Reader(model, layout=cast(Layout, layout), constraints=constraints)
     stages = reader.stages(source_of(image), image)
     encoded = io.BytesIO()
     draw_stages(stages).save(encoded, format_name)

@@ -40,6 +40,24 @@ DataOption = Annotated[
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="An ONNX artefact (default: the bundled model).")
 ]
+LayoutOption = Annotated[
+    str, typer.Option("--layout", help="What an image holds: auto, digit, line or page.")
+]
+LengthOption = Annotated[
+    int | None, typer.Option("--length", metavar="N", help="A number has so many digits.")
+]
+PatternOption = Annotated[
+    str | None, typer.Option("--pattern", metavar="REGEX", help="A number matches this, whole.")
+]
+ChecksumOption = Annotated[
+    str | None, typer.Option("--checksum", metavar="NAME", help="A number passes this: luhn, ean …")
+]
+MaxOption = Annotated[
+    int | None, typer.Option("--max", metavar="N", help="A number is at most this.")
+]
+TopOption = Annotated[
+    int, typer.Option("--top", metavar="K", help="Tell so many texts of each number (--json).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
@@ -166,13 +184,11 @@ def export(
 
 
 @app.command("read")
-def read(
+def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     images: Annotated[
         list[str], typer.Argument(help="Image files and folders; - is standard input.")
     ],
-    layout: Annotated[
-        str, typer.Option("--layout", help="What an image holds: auto, digit, line or page.")
-    ] = "digit",
+    layout: LayoutOption = "auto",
     model: ModelOption = None,
     as_json: JsonOption = False,
     target_error: Annotated[
@@ -192,13 +208,20 @@ def read(
         Path | None,
         typer.Option("--annotate", metavar="DIR", help="Draw each reading on its image, here."),
     ] = None,
+    length: LengthOption = None,
+    pattern: PatternOption = None,
+    checksum: ChecksumOption = None,
+    largest: MaxOption = None,
+    top: TopOption = 1,
 ) -> int:
-    """Read the digit in each image."""
+    """Read the digits and numbers in each image."""
     from inkdigits.cli import read as verb
+    from inkdigits.reading.constraints import Constraints
     from inkdigits.reading.workers import ReaderSettings
 
-    output = verb.Output(as_json, as_csv, out, annotate)
-    return verb.read(images, ReaderSettings(model, target_error, layout), output)
+    constraints = Constraints(length, pattern, checksum, largest)
+    settings = ReaderSettings(model, target_error, layout, constraints, top)
+    return verb.read(images, settings, verb.Output(as_json, as_csv, out, annotate))
 
 
 @app.command("inspect")
@@ -206,14 +229,17 @@ def inspect(
     image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
     model: ModelOption = None,
-    layout: Annotated[
-        str, typer.Option("--layout", help="What the image holds: auto, digit, line or page.")
-    ] = "auto",
+    layout: LayoutOption = "auto",
+    length: LengthOption = None,
+    pattern: PatternOption = None,
+    checksum: ChecksumOption = None,
+    largest: MaxOption = None,
 ) -> None:
     """Draw every stage from the image to the text."""
     from inkdigits.cli import inspect as verb
+    from inkdigits.reading.constraints import Constraints
 
-    verb.inspect(image, out, model, layout)
+    verb.inspect(image, out, model, layout, Constraints(length, pattern, checksum, largest))
 
 
 @app.command("check")

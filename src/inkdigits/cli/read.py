@@ -128,7 +128,14 @@ def source_of(name: str) -> Source:
 
 
 def in_words(reading: Reading) -> str:
-    """Return a reading as a person wants it: `7 (99.8 %)` or `rejected (blank)`."""
+    """Return a reading as a person wants it: `7 (99.8 %)` or `rejected (blank)`.
+
+    The other texts that were asked for stand behind: `2348 (97.1 %), 2343 (1.9 %)`.
+    """
     if reading.status == "rejected":
         return f"rejected ({reading.reason})"
-    return f"{' '.join(reading.text.split())} ({reading.confidence:.1%})".replace("%", " %")
+    words = f"{' '.join(reading.text.split())} ({reading.confidence:.1%})"
+    if len(reading.numbers) == 1:
+        others = reading.numbers[0].alternatives
+        words += "".join(f", {other.text} ({other.confidence:.1%})" for other in others)
+    return words.replace("%", " %")

@@ -18,12 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import OTHER
 from inkdigits.errors import InvalidData, UsageError
 from inkdigits.reading.constraints import Constraints, too_slow
 from inkdigits.reading.lattice import (
     BLANK,
     CLASSES,
     LEAST,
+    SIGNS,
     Child,
     Floats,
     Lattice,
@@ -56,7 +58,7 @@ SEARCH_SECONDS = 2.0
 class Candidate:
     """One text that an image may show.
 
-    `text` is its digits, "" for no number. `probability`, 0–1, is that of the text given the image
+    `text` is its digits, with an `OTHER` for each sign that is none; "" is no number. `probability`, 0–1, is that of the text given the image
     alone, mean over the views; over all texts it sums to 1. `conditional`, 0–1, is its probability
     given also that the constraints hold: its share of the probability of all accepted texts. What
     was not looked into counts as accepted (a tenth of it with a checksum, which is met by chance so
@@ -83,8 +85,8 @@ def decode(
 ) -> list[Candidate]:
     """Return the most probable texts, best first, at most `top`, accepted by `constraints`.
 
-    Each view is float (T, 11), T ≥ 1: at each step the probabilities of the digits 0–9 and of the
-    blank; T may differ. The list is empty when no accepted text was found. The result is exact
+    Each view is float (T, 12), T ≥ 1: at each step the probabilities of the digits 0–9, of another
+    sign and of the blank; T may differ. The list is empty when no accepted text was found. The result is exact
     unless very many texts are about equally probable; then it is that of a beam search. Raises
     InvalidData for other arrays, UsageError for `top` below 1 and for a pattern that is too slow.
     """
@@ -192,7 +194,9 @@ class _Search:
 
     def may_begin(self, child: Child) -> bool:
         """Tell whether an accepted text may begin so; if none does, its mass is resolved."""
-        if self.constraints is None or self.constraints.may_begin(child[1]):
+        if self.constraints is None:
+            return True
+        if OTHER not in child[1] and self.constraints.may_begin(child[1]):
             return True
         self.resolved -= child[0]
         self.check_time()
@@ -234,14 +238,14 @@ class _Search:
         return True
 
     def children(self, prefixes: list[Prefix]) -> list[Child]:
-        """Return the prefixes that are one digit longer and have mass that counts."""
+        """Return the prefixes that are one sign longer and have mass that counts."""
         if not prefixes:
             return []
         least = self.matters
         return [
-            (-mass, f"{prefix.text}{digit}", prefix)
+            (-mass, prefix.text + SIGNS[label], prefix)
             for prefix, masses in zip(prefixes, self.lattice.masses(prefixes).tolist(), strict=True)
-            for digit, mass in enumerate(masses)
+            for label, mass in enumerate(masses)
             if mass > least
         ]
 
@@ -258,16 +262,16 @@ class _Search:
 
 
 def align(view: NDArray[np.float32], text: str) -> list[Span]:
-    """Return where each digit of `text` lies in `view`, float (T, 11), on its best alignment.
+    """Return where each digit of `text` lies in `view`, float (T, 12), on its best alignment.
 
     Spans are in steps, from left to right, and do not overlap. The confidence of a digit is the
     probability that it is the first to be read between its neighbours' spans, over all alignments
     there; what the digit before still adds to its own span is left out of account. Raises
     InvalidData for another array and for a text that needs more steps than there are.
     """
-    if text and not (text.isascii() and text.isdigit()):
-        raise InvalidData(f"only digits can be aligned, got {text!r}.")
-    digits = [int(digit) for digit in text]
+    if not set(text) <= set(SIGNS):
+        raise InvalidData(f"only digits and {OTHER!r} can be aligned, got {text!r}.")
+    digits = [SIGNS.index(sign) for sign in text]
     needed = len(digits) + sum(a == b for a, b in pairwise(digits))
     if needed > steps_of(view):
         raise InvalidData(f"{text!r} needs {needed} steps, got a view of {len(view)}.")
@@ -285,7 +289,7 @@ def align(view: NDArray[np.float32], text: str) -> list[Span]:
 def best_alignment(logs: Floats, digits: Sequence[int]) -> list[tuple[int, int]]:
     """Return the first and last step of each digit on the most probable alignment (Viterbi).
 
-    `logs` is (11, T). Each digit is one pass over all steps: staying at it from step s to t costs
+    `logs` is (12, T). Each digit is one pass over all steps: staying at it from step s to t costs
     the difference of two sums, so that the best s for every t is a running maximum.
     """
     sums = np.zeros((CLASSES, logs.shape[1] + 1))
@@ -315,7 +319,7 @@ def best_alignment(logs: Floats, digits: Sequence[int]) -> list[tuple[int, int]]
 
 
 def first_read(window: Floats, digit: int, previous: int) -> float:
-    """Return the probability that `digit` is read first in `window`, (11, steps), 0–1.
+    """Return the probability that `digit` is read first in `window`, (12, steps), 0–1.
 
     `previous` may still be read before it, unless it is the same digit.
     """

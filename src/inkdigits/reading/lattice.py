@@ -13,10 +13,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.errors import InvalidData
 
-BLANK = 10
-CLASSES = 11
+CLASSES = len(LINE_LABELS)
+BLANK = CLASSES - 1
+SIGNS = "".join(LINE_LABELS)
+"""The signs that texts are made of, the class of each is its place."""
 LEAST = 1e-250
 """Less probability than this is none."""
 NEGLIGIBLE = 1e-30
@@ -44,7 +47,7 @@ class Lattice:
     """The views as one array, and the products over runs of steps that every extension needs.
 
     Views are filled up with sure blanks, which change no probability. `digits[k]` holds, of shape
-    (10, V, T - 2**k), the product of a digit's probabilities over the 2**k steps up to each step
+    (11, V, T - 2**k), the product of a digit's probabilities over the 2**k steps up to each step
     from 2**k on; `blanks[k]`, (V, T - 2**k), the same of the blank.
     """
 
@@ -59,7 +62,7 @@ class Lattice:
         self.classes = classes = normalised(classes)
         self.blanks = products(classes[BLANK], 0)
         self.digits = products(classes[:BLANK], NEGLIGIBLE)
-        # (V·T, 10): a prefix's masses before each step times this are the masses of its children.
+        # (V·T, 11): a prefix's masses before each step times this are the masses of its children.
         self.emitted = classes[:BLANK].reshape(BLANK, -1).T / len(views)
 
     def root(self) -> tuple[Prefix, Floats]:
@@ -71,7 +74,7 @@ class Lattice:
 
     def extend(self, children: Sequence[Child]) -> tuple[list[Prefix], Floats]:
         """Return the prefixes of `children`, and the probabilities of their texts, (W, V)."""
-        digits = [int(text[-1]) for _, text, _ in children]
+        digits = [SIGNS.index(text[-1]) for _, text, _ in children]
         before = np.array(
             [
                 parent.closed if parent.text[-1:] == text[-1] else parent.open
@@ -95,12 +98,12 @@ class Lattice:
         return prefixes, opened[..., -1]
 
     def masses(self, prefixes: Sequence[Prefix]) -> Floats:
-        """Return the masses of the ten children of each prefix, float64 (W, 10)."""
+        """Return the masses of the eleven children of each prefix, float64 (W, 11)."""
         before = np.array([prefix.open for prefix in prefixes]).reshape(len(prefixes), -1)
         masses: Floats = before @ self.emitted
         for row, prefix in enumerate(prefixes):
             if prefix.text:
-                digit = int(prefix.text[-1])
+                digit = SIGNS.index(prefix.text[-1])
                 masses[row, digit] = prefix.closed.reshape(-1) @ self.emitted[:, digit]
         return masses
 
@@ -127,7 +130,7 @@ def carry(states: Floats, product: Floats, level: int) -> None:
 
 
 def steps_of(view: Any) -> int:
-    """Return T of a view; raises InvalidData unless it is an array (T, 11), T ≥ 1."""
+    """Return T of a view; raises InvalidData unless it is an array (T, 12), T ≥ 1."""
     if (
         not isinstance(view, np.ndarray)
         or view.ndim != 2
