@@ -58,12 +58,13 @@ SEARCH_SECONDS = 2.0
 class Candidate:
     """One text that an image may show.
 
-    `text` is its digits, with an `OTHER` for each sign that is none; "" is no number. `probability`, 0–1, is that of the text given the image
-    alone, mean over the views; over all texts it sums to 1. `conditional`, 0–1, is its probability
-    given also that the constraints hold: its share of the probability of all accepted texts. What
-    was not looked into counts as accepted (a tenth of it with a checksum, which is met by chance so
-    often), so that it is rather too low than too high; without constraints it equals `probability`.
-    `view` is the index of the view that shows it best.
+    `text` is its digits, with an `OTHER` for each sign that is none; "" is no number.
+    `probability`, 0–1, is that of the text given the image alone, mean over the views; over all
+    texts it sums to 1. `conditional`, 0–1, is its probability given also that the constraints hold:
+    its share of the probability of all accepted texts. What was not looked into counts as accepted
+    (a tenth of it with a checksum, which is met by chance so often), so that it is rather too low
+    than too high; without constraints it equals `probability`. `view` is the index of the view that
+    shows it best.
     """
 
     text: str
@@ -86,9 +87,10 @@ def decode(
     """Return the most probable texts, best first, at most `top`, accepted by `constraints`.
 
     Each view is float (T, 12), T ≥ 1: at each step the probabilities of the digits 0–9, of another
-    sign and of the blank; T may differ. The list is empty when no accepted text was found. The result is exact
-    unless very many texts are about equally probable; then it is that of a beam search. Raises
-    InvalidData for other arrays, UsageError for `top` below 1 and for a pattern that is too slow.
+    sign and of the blank; T may differ. The list is empty when no accepted text was found. The
+    result is exact unless very many texts are about equally probable; then it is that of a beam
+    search. Raises InvalidData for other arrays, UsageError for `top` below 1 and for a pattern that
+    is too slow.
     """
     if top < 1:
         raise UsageError(f"top must be at least 1, got {top}.")
