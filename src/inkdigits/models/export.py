@@ -123,14 +123,15 @@ def add_channel(graph: Graph, layer: Any) -> None:
 
 
 def add_convolution(graph: Graph, layer: Any) -> None:
-    """Add a convolution with Keras's padding, which is uneven where the stride is 2."""
+    """Add a convolution with Keras's `same` padding, uneven where the stride is 2, or with none."""
     kernel = np.transpose(np.asarray(layer.kernel), (3, 2, 0, 1))
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
     plain = layer.groups == 1 and layer.dilation_rate == (1, 1)
-    if layer.padding != "same" or not plain or layer.data_format != "channels_last":
-        raise ModelRefused("only plain convolutions with `same` padding can be exported to ONNX.")
+    if not plain or layer.data_format != "channels_last":
+        raise ModelRefused("only plain convolutions can be exported to ONNX.")
+    padded = layer.padding == "same"
     pads = [
-        max(0, (-(-size // stride) - 1) * stride + side - size)
+        max(0, (-(-size // stride) - 1) * stride + side - size) if padded else 0
         for size, stride, side in zip(
             layer.input.shape[1:3], layer.strides, layer.kernel_size, strict=True
         )

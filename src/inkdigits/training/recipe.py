@@ -69,7 +69,7 @@ class ModelRecipe:
         for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
             sizes_fit = all(1 <= units <= 65_536 for units in sizes)
             require(f"model.{key}", list(sizes), sizes_fit, "a list of layer widths of 1–65536")
-        stages_fit = len(self.depth) == len(self.filters) <= 2 and all(
+        stages_fit = len(self.depth) == len(self.filters) <= 3 and all(
             1 <= layers <= 100 for layers in self.depth
         )
         require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")
