@@ -100,8 +100,7 @@ TAIL = [LAYERS.GlobalAveragePooling2D, lambda: LAYERS.Dense(10, "softmax")]
 @pytest.mark.parametrize(
     ("layers", "complaint"),
     [
-        (lambda: [LAYERS.Conv2D(2, 3)], "with `same` padding"),
-        (lambda: [LAYERS.Conv2D(2, 3, padding="same", dilation_rate=2)], "only plain convolutions"),
+        (lambda: [LAYERS.Conv2D(4, 1), LAYERS.Conv2D(4, 3, groups=2)], "only plain convolutions"),
         (lambda: [LAYERS.BatchNormalization()], "batch normalisation after Reshape"),
         (
             lambda: [
@@ -138,6 +137,7 @@ def test_a_convolution_with_bias_and_odd_strides_is_exported() -> None:
             LAYERS.Conv2D(3, 4, strides=3, padding="same", bias_initializer="ones"),
             LAYERS.BatchNormalization(),
             LAYERS.Conv2D(3, 2, padding="same", activation="relu"),
+            LAYERS.Conv2D(4, 3, strides=2, padding="valid"),
             LAYERS.GlobalAveragePooling2D(),
             LAYERS.Dense(10, "softmax"),
         ]

@@ -18,7 +18,7 @@ from inkdigits.training.recipe import (
 )
 
 CLASSIC = ("checkpointed", "early-stopping", "quickstart", "ten-epochs")
-LEADING = ("bundled", "cnn", "distorted", "ensemble", "fast")
+LEADING = ("bundled", "cnn", "distilled", "distorted", "ensemble", "fast")
 
 
 def test_the_package_carries_these_recipes() -> None:

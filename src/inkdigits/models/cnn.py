@@ -26,9 +26,9 @@ def build_cnn(
 
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
-    halves the resolution, the others are 3×3 convolutions; each is followed by batch normalisation
-    and ReLU. The last features are averaged over the image, then `dropout` (0–1). With the
-    `precision` bfloat16 all but the last layer compute in it; weights are always float32.
+    halves the resolution (to 12, 6, 3), the others are 3×3 convolutions; each is followed by batch
+    normalisation and ReLU. The last features are averaged over the image, then `dropout` (0–1).
+    With the `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())
     layers: list[Any] = [
@@ -39,8 +39,10 @@ def build_cnn(
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     for stage, (width, count) in enumerate(zip(filters, depth, strict=True), start=1):
         # A 2×2 patch loses nothing where there are many channels; the first layer has only one.
-        patch = STEM if stage == 1 else 2
-        layers += convolution(width, patch, 2, f"stage_{stage}_halving", next(seeds), policy)
+        # It is not padded: framing leaves the border empty, and 12×12 is a quarter less than 14×14.
+        patch, padding = (STEM, "valid") if stage == 1 else (2, "same")
+        name = f"stage_{stage}_halving"
+        layers += convolution(width, patch, 2, name, next(seeds), policy, padding)
         for number in range(2, count + 1):
             layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy)
     layers.append(keras.layers.GlobalAveragePooling2D(name="pooling"))
@@ -54,7 +56,13 @@ def build_cnn(
 
 
 def convolution(
-    width: int, side: int, stride: int, name: str, seed: int, policy: keras.DTypePolicy
+    width: int,
+    side: int,
+    stride: int,
+    name: str,
+    seed: int,
+    policy: keras.DTypePolicy,
+    padding: str = "same",
 ) -> list[Any]:
     """Return a convolution with batch normalisation and ReLU."""
     initializer = keras.initializers.HeNormal(seed=seed)
@@ -63,7 +71,7 @@ def convolution(
             width,
             side,
             strides=stride,
-            padding="same",
+            padding=padding,
             use_bias=False,
             kernel_initializer=initializer,
             dtype=policy,

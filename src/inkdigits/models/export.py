@@ -140,22 +140,14 @@ def add_reshape(graph: Graph, layer: Any) -> None:
 
 
 def add_convolution(graph: Graph, layer: Any) -> None:
-    """Add a convolution with Keras's padding, which is uneven where the stride is 2."""
+    """Add a convolution with Keras's `same` padding, uneven where the stride is 2, or with none."""
     kernel = np.transpose(np.asarray(layer.kernel), (3, 2, 0, 1))
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
-    plain = layer.groups == 1 and layer.data_format == "channels_last"
-    if layer.padding != "same" or not plain:
-        raise ModelRefused("only plain convolutions with `same` padding can be exported to ONNX.")
+    if layer.groups != 1 or layer.data_format != "channels_last":
+        raise ModelRefused("only plain convolutions can be exported to ONNX.")
     pads = [
-        # A width that is not fixed is a multiple of all strides.
-        max(
-            0,
-            (-(-(size or FREE) // stride) - 1) * stride
-            + (side - 1) * dilation
-            + 1
-            - (size or FREE),
-        )
-        for size, stride, side, dilation in zip(
+        padding_of(layer.padding, *sizes)
+        for sizes in zip(
             layer.input.shape[1:3],
             layer.strides,
             layer.kernel_size,
@@ -174,6 +166,15 @@ def add_convolution(graph: Graph, layer: Any) -> None:
         pads=[pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads],
     )
     add_activation(graph, layer, f"{layer.name}.activated")
+
+
+def padding_of(padding: str, size: int | None, stride: int, side: int, dilation: int) -> int:
+    """Return how many rows or columns of zeros a convolution puts around its input in all."""
+    if padding == "valid":
+        return 0
+    # A width that is not fixed is a multiple of all strides.
+    known = size or FREE
+    return max(0, (-(-known // stride) - 1) * stride + (side - 1) * dilation + 1 - known)
 
 
 def fold_normalization(graph: Graph, layer: Any) -> None:

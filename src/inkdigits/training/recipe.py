@@ -84,7 +84,7 @@ class ModelRecipe:
             five = len(self.filters) == LINE_WIDTHS
             require("model.filters", list(self.filters), five, "five widths for a line")
             return
-        stages_fit = len(self.depth) == len(self.filters) <= 2 and all(
+        stages_fit = len(self.depth) == len(self.filters) <= 3 and all(
             1 <= layers <= 100 for layers in self.depth
         )
         require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")
