@@ -16,12 +16,14 @@ from inkdigits.artefact.metadata import Metadata, to_props
 from inkdigits.cli import inspect as inspect_verb
 from inkdigits.cli import read as read_verb
 from inkdigits.cli.main import main
+from inkdigits.cli.read import Output
 from inkdigits.errors import InvalidData, ModelRefused, UnreadableImage, UsageError
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.reading import models as models_module
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.inspect import draw_stages
 from inkdigits.reading.reader import Reader
+from inkdigits.reading.workers import ReaderSettings
 
 LABELS = [str(digit) for digit in range(10)]
 
@@ -318,7 +320,7 @@ def images(tmp_path: Path) -> list[str]:
 def test_read_as_text(
     images: list[str], model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert read_verb.read(images, model_file, "digit", as_json=False) == 3
+    assert read_verb.read(images, ReaderSettings(model_file), Output()) == 3
     out, err = capsys.readouterr()
     assert out == f"{images[0]}: 9 (100.0 %)\n{images[2]}: rejected (blank)\n"
     assert err.startswith(f"inkdigits: error: {images[1]}: ")
@@ -328,7 +330,7 @@ def test_read_as_text(
 def test_read_as_json_keeps_the_order_and_the_row_of_an_error(
     images: list[str], model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert read_verb.read(images, model_file, "digit", as_json=True) == 3
+    assert read_verb.read(images, ReaderSettings(model_file), Output(as_json=True)) == 3
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["image"] for row in rows] == images
     assert [row["status"] for row in rows] == ["ok", "error", "rejected"]
@@ -342,7 +344,7 @@ def test_read_standard_input(
 ) -> None:
     content = Path(images[0]).read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    assert read_verb.read(["-"], model_file, "digit", as_json=False) == 0
+    assert read_verb.read(["-"], ReaderSettings(model_file), Output()) == 0
     assert capsys.readouterr().out.startswith("-: 9 ")
 
 
@@ -363,10 +365,10 @@ def test_read_tells_what_a_target_error_costs(
 
 
 def test_read_refuses_an_unknown_layout_and_no_images(model_file: Path) -> None:
-    with pytest.raises(UsageError, match="'page'"):
-        read_verb.read(["x.png"], model_file, "page", as_json=False)
+    with pytest.raises(UsageError, match="'book'"):
+        read_verb.read(["x.png"], ReaderSettings(model_file, layout="book"), Output())
     with pytest.raises(UsageError, match="no images"):
-        read_verb.read([], model_file, "digit", as_json=False)
+        read_verb.read([], ReaderSettings(model_file), Output())
 
 
 def test_inspect_writes_one_picture(images: list[str], model_file: Path, tmp_path: Path) -> None:

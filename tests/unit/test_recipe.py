@@ -19,10 +19,11 @@ from inkdigits.training.recipe import (
 
 CLASSIC = ("checkpointed", "early-stopping", "quickstart", "ten-epochs")
 LEADING = ("bundled", "cnn", "distilled", "distorted", "ensemble", "fast")
+OTHERS = ("line",)
 
 
 def test_the_package_carries_these_recipes() -> None:
-    assert recipe_names() == sorted(CLASSIC + LEADING)
+    assert recipe_names() == sorted(CLASSIC + LEADING + OTHERS)
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.name == name
@@ -126,7 +127,7 @@ def test_overrides_parse_toml_values_and_bare_text() -> None:
         ("model.filters=[0, 8]", "model.filters must be a list of layer widths"),
         ("model.depth=[1]", "one count of layers for each filter"),
         ("model.depth=[0, 1]", "one count of layers for each filter"),
-        ("model.precision=bfloat16", "float32, or bfloat16 for a cnn, got 'bfloat16'"),
+        ("model.precision=bfloat16", "float32, or bfloat16 for a cnn or line, got 'bfloat16'"),
         ("training.schedule=linear", "constant or cosine, got 'linear'"),
         ("training.warmup=1.0", "training.warmup must be 0 up to 1"),
         ("training.weight_decay=-0.1", "training.weight_decay must be 0 up to 1"),
