@@ -12,8 +12,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.data.dataset import Dataset
 from inkdigits.data.source import load_dataset
+from inkdigits.errors import UsageError
 from inkdigits.evaluation.measure import (
     Measurement,
     evaluation_dict,
@@ -77,6 +79,16 @@ def evaluate(
 ) -> None:
     """Measure the model in `target` on the test split, and print or report it."""
     path = model_file(target)
+    if is_line_model(path):
+        from inkdigits.cli.evaluate_numbers import evaluate_numbers
+
+        if report is not None or robustness or against is not None:
+            raise UsageError(
+                "--report, --robustness and --against are for models of single digits.",
+                "A run of a line network has its report in its folder.",
+            )
+        evaluate_numbers(path, data, as_json)
+        return
     other_path = model_file(against) if against is not None else None
     dataset = load_dataset(data or "auto")
     predict = load_predictor(path)
@@ -105,6 +117,15 @@ def evaluate(
         typer.echo(line)
     if report is not None:
         typer.echo(f"report  {report}")
+
+
+def is_line_model(path: Path) -> bool:
+    """Return whether the model file is an artefact that reads whole numbers."""
+    if path.suffix != ".onnx":
+        return False
+    from inkdigits.reading.session import Session
+
+    return Session(path, threads=1).metadata.labels == LINE_LABELS
 
 
 def measure_against(

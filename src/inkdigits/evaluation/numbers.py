@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import OTHER
 from inkdigits.artefact.selective import wilson_interval
 from inkdigits.errors import InvalidData
+from inkdigits.imaging.line import side_by_side
+from inkdigits.reading.ctc import decode
+from inkdigits.reading.line_engine import LineEngine
 
 BINS = 15
 COVERAGES = (0.99, 0.95, 0.9, 0.8, 0.7, 0.5)
@@ -44,12 +46,29 @@ class NumbersMeasurement:
         return {**asdict(self), "accuracy_interval": list(self.accuracy_interval)}
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What was read in each number, and how surely, 0–1."""
+
+    texts: list[str]
+    confidences: NDArray[np.float64]
+
+
+def read_crops(engine: LineEngine, crops: Sequence[NDArray[np.uint8]]) -> Readings:
+    """Read each number from its one crop, uint8 (32, W)."""
+    best = [decode([engine.predict_steps(side_by_side([crop]))[0]])[0] for crop in crops]
+    return Readings(
+        [candidate.text for candidate in best],
+        np.array([candidate.probability for candidate in best]),
+    )
+
+
 def measure_numbers(
     texts: Sequence[str], labels: Sequence[str], confidences: Sequence[float]
 ) -> NumbersMeasurement:
     """Measure readings against labels.
 
-    `texts` are what was read, `labels` what is true, each "" or with an `OTHER` where there is no
+    `texts` are what was read, `labels` what is true, each anything but digits where there is no
     whole number; `confidences` are 0–1. N ≥ 1. Raises InvalidData for lists of unlike lengths.
     """
     if not len(texts) == len(labels) == len(confidences) or not len(labels):
@@ -88,7 +107,7 @@ def measure_numbers(
 
 def as_reading(text: str) -> str:
     """Return what a reader says for `text`: nothing where it is no whole number."""
-    return "" if OTHER in text else text
+    return text if text.isascii() and text.isdigit() else ""
 
 
 def distance(text: str, label: str) -> int:

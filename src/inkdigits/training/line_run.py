@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.selective import risk_coverage
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import ModelRefused
-from inkdigits.evaluation.numbers import as_reading, measure_numbers
+from inkdigits.evaluation.numbers import Readings, as_reading, measure_numbers, read_crops
 from inkdigits.evaluation.numbers_report import misread_numbers, write_numbers_report
 from inkdigits.files import write_bytes
 from inkdigits.imaging.line import side_by_side
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.saved import save_model
-from inkdigits.reading.ctc import decode
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.training.callbacks import Row
 from inkdigits.training.job import Job
@@ -34,14 +32,6 @@ TOLERANCE = 1e-4
 COMPARED = 64
 MEASURED = 3000
 """So many numbers of train are read again for its accuracy."""
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What was read in each number, and how surely, 0–1."""
-
-    texts: list[str]
-    confidences: NDArray[np.float64]
 
 
 def carry_out_line(
@@ -58,7 +48,7 @@ def carry_out_line(
     check_parity(model, content, val)
     seen = Numbers(train.images[:MEASURED], train.texts[:MEASURED])
     splits = {"train": seen, "val": val, "test": test}
-    read = {name: read_numbers(LineEngine(content), part) for name, part in splits.items()}
+    read = {name: read_crops(LineEngine(content), part.images) for name, part in splits.items()}
     measured = {
         name: measure_numbers(read[name].texts, part.texts, read[name].confidences.tolist())
         for name, part in splits.items()
@@ -69,6 +59,8 @@ def carry_out_line(
     evaluation: dict[str, Any] = {
         **{f"{name}_accuracy": result.accuracy for name, result in measured.items()},
         **{f"{name}_digit_error_rate": row.digit_error_rate for name, row in measured.items()},
+        "gap": measured["train"].accuracy - measured["test"].accuracy,
+        "test_accuracy_interval": list(measured["test"].accuracy_interval),
         **measured["test"].to_dict(),
     }
     report(job, history, measured, test, read["test"])
@@ -92,18 +84,6 @@ def check_parity(model: keras.Model, content: bytes, numbers: Numbers) -> None:
     parity = float(np.abs(found - wanted).max())
     if not parity <= TOLERANCE:
         raise ModelRefused(f"the ONNX model differs from the trained one by {parity:.2g}.")
-
-
-def read_numbers(engine: LineEngine, numbers: Numbers) -> Readings:
-    """Read each number from its one crop, as the reader does."""
-    best = []
-    for image in numbers.images:
-        steps = engine.predict_steps(side_by_side([image]))
-        best.append(decode([steps[0]])[0])
-    return Readings(
-        [candidate.text for candidate in best],
-        np.array([candidate.probability for candidate in best]),
-    )
 
 
 def with_curve(metadata: Metadata, read: Readings, val: Numbers) -> Metadata:
