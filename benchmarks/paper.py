@@ -92,7 +92,7 @@ def main() -> None:
         raise DataUnavailable(
             f"no folder of real images: {asked.paper!r}.", "Give --paper, or set INKDIGITS_PAPER."
         )
-    reader = Reader(asked.model)
+    reader = Reader(asked.model, layout="digit")
     counts = count(reader, Path(asked.paper))
     show(counts)
     if asked.record:
