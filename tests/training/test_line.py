@@ -1,0 +1,204 @@
+"""The line network: its export, its loss, its batches, and a training from recipe to report."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby, product
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.data.dataset import Dataset
+from inkdigits.errors import InvalidData, ModelRefused
+from inkdigits.imaging.line import side_by_side
+from inkdigits.models.backend import set_up_keras
+from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import line_metadata
+from inkdigits.models.saved import load_model, save_model
+from inkdigits.reading.line_engine import LineEngine
+
+set_up_keras()
+from inkdigits.models.ctc import ctc_loss, greedy_texts
+from inkdigits.models.line import BLANK, build_line
+from inkdigits.training import line as line_module
+from inkdigits.training.line_batches import LineBatches, as_labels
+from inkdigits.training.numbers import Numbers, Order, make_numbers, read_part
+from inkdigits.training.recipe import Recipe
+from inkdigits.training.run import resume, train
+
+FILTERS = (4, 4, 8, 8, 16)
+SMALL = [
+    "model.filters=[4, 4, 8, 8, 16]",
+    "model.precision='float32'",
+    "data.open_sets=0",
+    "data.numbers=24",
+    "data.val_numbers=8",
+    "training.batch_size=8",
+    "training.epochs=2",
+]
+
+
+def settled(model: keras.Model) -> keras.Model:
+    """Give batch normalisation statistics as a training would leave them."""
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        if any(name in variable.path for name in ("moving_variance", "gamma")):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+        if any(name in variable.path for name in ("moving_mean", "beta")):
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+    return model
+
+
+def crops(n: int, width: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (n, 32, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("width", [16, 20, 100])
+def test_the_artefact_says_what_the_network_says(width: int, temperature: float) -> None:
+    model = settled(build_line(FILTERS, dropout=0.1, seed=3))
+    engine = LineEngine(export_onnx(model, line_metadata(temperature=temperature)))
+    found = engine.predict_steps(crops(3, width))
+    said = np.asarray(model(crops(3, width).astype(np.float32)), np.float64)
+    wanted = said ** (1 / temperature)
+    assert found.shape == (3, width // 2, len(LINE_LABELS))
+    np.testing.assert_allclose(found, wanted / wanted.sum(axis=2, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_saved_and_loaded_it_is_the_same(kind: str, tmp_path: Path) -> None:
+    model = settled(build_line(FILTERS))
+    save_model(model, tmp_path / f"model.{kind}")
+    pixels = crops(2, 40).astype(np.float32)
+    loaded = load_model(tmp_path / f"model.{kind}")
+    np.testing.assert_array_equal(np.asarray(loaded(pixels)), np.asarray(model(pixels)))
+
+
+def test_engines_refuse_each_others_models() -> None:
+    from inkdigits.models.ann import build_ann
+    from inkdigits.models.metadata import digit_metadata
+    from inkdigits.reading.engine import Engine
+
+    line = export_onnx(build_line(FILTERS), line_metadata())
+    digit = export_onnx(build_ann((4,), 0.0, 1), digit_metadata())
+    for engine, content in ((Engine, line), (LineEngine, digit)):
+        with pytest.raises(ModelRefused, match="input must be images"):
+            engine(content)
+    for wrong in (crops(1, 16)[:, :31], crops(1, 18), crops(1, 16).astype(np.float32)):
+        with pytest.raises(InvalidData, match="crops must be uint8"):
+            LineEngine(line).predict_steps(wrong)
+
+
+def test_the_loss_is_the_likelihood_over_all_alignments() -> None:
+    rng = np.random.default_rng(2)
+    steps = rng.dirichlet(np.ones(len(LINE_LABELS)), (1, 4)).astype(np.float32)
+    for text in ([], [3], [3, 3], [3, 10]):
+        wanted = 0.0
+        for path in product(range(len(LINE_LABELS)), repeat=4):
+            if [label for label, _ in groupby(path) if label != BLANK] == text:
+                wanted += float(steps[0][range(4), path].prod())
+        labels = np.full((1, 3), BLANK, np.int32)
+        labels[0, : len(text)] = text
+        found = float(np.asarray(ctc_loss(labels, steps))[0])
+        assert found == pytest.approx(-np.log(wanted), rel=1e-3)
+
+
+def test_greedy_reading_leaves_out_blanks_and_repeats() -> None:
+    path = [BLANK, 1, 1, BLANK, 1, 10, 10, 2, BLANK]
+    assert greedy_texts(np.eye(len(LINE_LABELS), dtype=np.float32)[path][None]) == ["11?2"]
+
+
+def numbers() -> Numbers:
+    rng = np.random.default_rng(3)
+    images = [
+        rng.integers(0, 256, (32, 4 * int(w)), dtype=np.uint8) for w in rng.integers(4, 40, 50)
+    ]
+    return Numbers(images, [str(n) if n % 5 else "" for n in range(50)])
+
+
+def test_every_number_is_in_one_batch_an_epoch_and_a_resume_sees_the_same() -> None:
+    given = numbers()
+    recipe = (
+        Recipe("mine").override(["training.batch_size=8", "training.augment.rotation=3"]).training
+    )
+    whole, later = LineBatches(given, recipe, 0), LineBatches(given, recipe, 1)
+    firsts = [whole[step] for step in range(len(whole))]
+    seen = [tuple(row) for _, labels in firsts for row in labels.tolist()]
+    assert sorted(seen) == sorted(tuple(row) for row in as_labels(given.texts).tolist())
+    whole.on_epoch_end()
+    for step in range(len(whole)):
+        np.testing.assert_array_equal(whole[step][0], later[step][0])
+    assert any(
+        one[0].shape != two[0].shape or (one[0] != two[0]).any()
+        for one, two in zip(firsts, (whole[step] for step in range(len(whole))), strict=True)
+    )
+
+
+def test_without_distortion_a_batch_holds_the_crops_themselves() -> None:
+    given = numbers()
+    recipe = Recipe("mine").override(["training.batch_size=50"]).training
+    pixels, labels = LineBatches(given, recipe, 0)[0]
+    order = [
+        as_labels(given.texts).tolist().index(row) for row in labels.tolist() if row[0] != BLANK
+    ]
+    widest = side_by_side(given.images).shape[2]
+    assert pixels.shape == (50, 32, widest)
+    kept = [row for row, label in zip(pixels, labels, strict=True) if label[0] != BLANK]
+    for row, number in zip(kept, order, strict=True):
+        np.testing.assert_array_equal(row[:, row.any(axis=0)], given.images[number])
+
+
+def test_made_numbers_are_kept_in_parts_and_a_damaged_part_is_told(
+    small: Dataset, tmp_path: Path
+) -> None:
+    order = Order(6, small.train, 1, tmp_path)
+    told: list[int] = []
+    first = make_numbers(order, told.append)
+    assert told == [6]
+    again = make_numbers(order, told.append)
+    assert told == [6], "what is there is not made again"
+    assert again.texts == first.texts
+    for one, two in zip(first.images, again.images, strict=True):
+        np.testing.assert_array_equal(one, two)
+    (tmp_path / "0000.npz").write_bytes(b"torn")
+    with pytest.raises(InvalidData, match="cannot be read"):
+        read_part(tmp_path / "0000.npz")
+
+
+def test_a_run_from_recipe_to_report_and_the_same_after_a_break(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkdigits.training.run.load_dataset", lambda _source: small)
+    recipe = Recipe.from_toml(
+        (Path(line_module.__file__).parents[1] / "recipes" / "line.toml").read_text(
+            encoding="utf-8"
+        )
+    ).override(SMALL)
+    whole = train(recipe, out=tmp_path / "whole")
+
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out=tmp_path / "broken", callbacks=[Broken()])
+
+    class Patient(keras.callbacks.Callback):
+        """Has the name that the state knows."""
+
+    Patient.__name__ = "Broken"
+    continued = resume(tmp_path / "broken", callbacks=[Patient()])
+    for one, two in zip(whole.model.get_weights(), continued.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for name in ("model.keras", "model.onnx", "report.html", "history.csv", "plots/curves.png"):
+        assert (whole.folder / name).is_file(), name
+    evaluation = json.loads((whole.folder / "evaluation.json").read_text())
+    assert evaluation["n"] == 8
+    assert 0 <= evaluation["test_accuracy"] <= 1
+    engine = LineEngine(whole.folder / "model.onnx")
+    assert engine.metadata.val_n >= 0
+    assert "numbers = 24" in engine.metadata.recipe
