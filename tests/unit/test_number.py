@@ -1,0 +1,188 @@
+"""Whole numbers and pages through the real Reader, with models that say what a test wants."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.errors import UsageError
+from inkdigits.models.metadata import digit_metadata, line_metadata
+from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.reader import Reader
+
+NONE = len(LINE_LABELS) - 1
+Grey = NDArray[np.uint8]
+
+
+class Line:
+    """Says one sign of `signs` for each piece of ink, from the left; `sure` of them all.
+
+    The rest of the probability goes to the next sign of the alphabet.
+    """
+
+    def __init__(self, signs: str, sure: float = 0.9, reject_threshold: float = 0.0) -> None:
+        self.signs, self.sure = signs, sure
+        self.metadata = line_metadata(reject_threshold=reject_threshold)
+
+    def predict_steps(self, crops: Grey) -> NDArray[np.float32]:
+        steps = np.zeros((len(crops), crops.shape[2] // 2, len(LINE_LABELS)), np.float32)
+        steps[..., NONE] = 1
+        for view, crop in zip(steps, crops, strict=True):
+            ink = (crop > 100).any(axis=0).astype(np.int8)
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], ink, [0]]))).reshape(-1, 2)
+            for sign, (left, right) in zip(self.signs, edges.tolist(), strict=False):
+                label = LINE_LABELS.index(sign)
+                view[(left + right) // 4] = 0
+                view[(left + right) // 4, label] = self.sure
+                view[(left + right) // 4, (label + 1) % 10] = 1 - self.sure
+        return steps
+
+
+class Seven:
+    """Says 7 with 0.75 of everything."""
+
+    metadata = digit_metadata()
+
+    def predict_proba(self, images: Grey) -> NDArray[np.float32]:
+        row = np.full(10, 0.25 / 9, np.float32)
+        row[7] = 0.75
+        return np.tile(row, (len(images), 1))
+
+
+def bars(
+    columns: list[int], width: int = 400, height: int = 120, rows: tuple[int, int] = (30, 90)
+) -> Grey:
+    """A page with one thick upright bar at each of `columns`."""
+    page = np.full((height, width), 230, np.uint8)
+    for column in columns:
+        cv2.line(page, (column, rows[0]), (column + 4, rows[1]), 20, 9)
+    return page
+
+
+THREE = bars([100, 160, 220])
+
+
+def test_a_number_is_read_as_a_whole_with_its_digits_in_place() -> None:
+    reading = Reader(Line("347"), layout="line").read(THREE, "x")
+    assert (reading.status, reading.text) == ("ok", "347")
+    (number,) = reading.numbers
+    assert number.confidence == pytest.approx(0.9**3, abs=0.01) == reading.confidence
+    assert [digit.digit for digit in number.digits] == [3, 4, 7]
+    left, top, width, height = number.box
+    for digit, column in zip(number.digits, (100, 160, 220), strict=True):
+        x, y, wide, high = digit.box
+        assert abs(x + wide / 2 - (column + 2)) < 8
+        assert left - 4 <= x and x + wide <= left + width + 4
+        assert top - 6 <= y and y + high <= top + height + 6
+        assert digit.confidence == pytest.approx(0.9, abs=0.02)
+    assert all(one.box[0] < two.box[0] for one, two in pairwise(number.digits))
+
+
+def test_alternatives_come_in_order_of_their_probability() -> None:
+    (number,) = Reader(Line("347"), layout="line", top=3).read(THREE).numbers
+    texts = [other.text for other in number.alternatives]
+    assert len(texts) == 2
+    assert set(texts) <= {"447", "357", "348"}
+    chances = [number.confidence, *[other.confidence for other in number.alternatives]]
+    assert chances == sorted(chances, reverse=True)
+    assert number.to_dict()["alternatives"][0]["text"] == texts[0]
+
+
+@pytest.mark.parametrize(
+    ("constraints", "text"),
+    [
+        (Constraints(max=346), None),
+        (Constraints(min=400), "447"),
+        (Constraints(pattern="3[5-9]7"), "357"),
+        (Constraints(checksum="luhn"), "448"),
+        (Constraints(length=4), None),
+    ],
+)
+def test_constraints_are_kept_or_nothing_is_read(
+    constraints: Constraints, text: str | None
+) -> None:
+    reading = Reader(Line("347"), layout="line", constraints=constraints).read(THREE)
+    if text is None:
+        assert (reading.status, reading.reason, reading.numbers) == ("rejected", "unsure", ())
+        return
+    assert (reading.status, reading.text) == ("ok", text)
+    assert constraints.accepts(reading.text)
+
+
+def test_what_is_no_whole_number_is_rejected_with_a_reason() -> None:
+    for signs in ("3?7", "???"):
+        reading = Reader(Line(signs), layout="line").read(THREE)
+        assert (reading.status, reading.reason, reading.text) == ("rejected", "not_a_digit", "")
+    blank = np.full((90, 200), 240, np.uint8)
+    for layout in ("line", "page", "auto"):
+        reading = Reader(Line("1"), layout=layout).read(blank)
+        assert (reading.status, reading.reason) == ("rejected", "blank")
+
+
+def test_a_doubted_number_is_told_but_left_out_of_the_text() -> None:
+    reader = Reader(Line("347", sure=0.8, reject_threshold=0.6), layout="line")
+    reading = reader.read(THREE)
+    assert (reading.status, reading.reason, reading.text) == ("rejected", "unsure", "347")
+    assert reading.numbers[0].reason == "unsure"
+    assert (
+        Reader(Line("347", sure=0.9, reject_threshold=0.6), layout="line").read(THREE).status
+        == "ok"
+    )
+
+
+def page_of_lines() -> Grey:
+    """Three lines of numbers of three bars each, two numbers to a line."""
+    rows = [(30 + 130 * line, 90 + 130 * line) for line in range(3)]
+    page = np.full((420, 900), 235, np.uint8)
+    for top, bottom in rows:
+        for column in (60, 100, 140, 560, 600, 640):
+            cv2.line(page, (column, top), (column + 4, bottom), 25, 9)
+    return page
+
+
+@pytest.mark.parametrize("layout", ["auto", "page"])
+def test_a_page_is_read_number_by_number_in_reading_order(layout: str) -> None:
+    reading = Reader(Line("123"), layout=layout).read(page_of_lines())
+    assert reading.text.split("\n") == ["123"] * 6
+    boxes = [number.box for number in reading.numbers]
+    assert all(
+        one[1] + one[3] < two[1] or (abs(one[1] - two[1]) < 30 and one[0] < two[0])
+        for one, two in pairwise(boxes)
+    )
+    for number, column in zip(reading.numbers, (60, 560) * 3, strict=True):
+        assert abs(number.digits[0].box[0] - column) < 12, "boxes are in pixels of the page"
+    assert reading.confidence == min(number.confidence for number in reading.numbers)
+
+
+def test_auto_leaves_a_single_sign_to_the_digit_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkdigits.reading.reader.load_digit_model", lambda _threads: Seven())
+    one = bars([100], width=200)
+    for signs in ("1", "?", ""):
+        reading = Reader(Line(signs)).read(one)
+        assert (reading.text, reading.confidence) == ("7", 0.75)
+    assert Reader(Line("347")).read(THREE).text == "347"
+    assert Reader(Line("1"), layout="line").read(one).text == "1"
+
+
+def test_each_page_of_a_file_says_which_it_is() -> None:
+    buffer = io.BytesIO()
+    pages = [Image.fromarray(THREE) for _ in range(2)]
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    reading = Reader(Line("347"), layout="line").read(buffer.getvalue())
+    assert [number.page for number in reading.numbers] == [1, 2]
+    assert reading.to_dict()["numbers"][1]["page"] == 2
+    assert Reader(Line("347"), layout="line").read(THREE).numbers[0].page is None
+
+
+def test_wrong_arguments_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="unknown layout 'book'"):
+        Reader(Line("1"), layout="book")
+    with pytest.raises(UsageError, match="top must be at least 1, got 0"):
+        Reader(Line("1"), top=0)
