@@ -35,6 +35,10 @@ LONGEST = 640
 """A page is searched on a copy whose longer side is at most this."""
 NEAR = 150
 """A page whose shorter side is at most this is never searched from afar."""
+ROOM_FOR_TWO = 2.5
+"""A picture lower than this many of a number's heights has no room for another line above it."""
+WORD_GAP = 1.2
+"""A gap narrower than this many heights parts no two numbers."""
 CLOSER = 56
 """Rows of the band on the copy that crops are cut from, when the page was searched from afar."""
 MIN_STROKE = 1.3
@@ -94,7 +98,25 @@ def line_crops(grey: Grey) -> tuple[LineCrop, ...]:
     is in it but printed lines, and the number fitted to the height; () where the page is blank.
     """
     place = find_number(grey)
-    return () if place is None else tuple(cut(place, view) for view in VIEWS)
+    return () if place is None else crops_of(place)
+
+
+def crops_of(place: Place) -> tuple[LineCrop, ...]:
+    """Return the crops of the number found at `place`, best first."""
+    return tuple(cut(place, view) for view in VIEWS)
+
+
+def stands_alone(place: Place, shape: tuple[int, ...]) -> bool:
+    """Tell whether a picture of `shape` (h, w) has room for no other number than that at `place`.
+
+    Cheaper than parting the picture; where it is False, there may be others or not.
+    """
+    ink = place.ink
+    tall = ink.bottom - ink.top
+    if shape[0] * place.scale > ROOM_FOR_TWO * tall:
+        return False
+    columns = np.flatnonzero(ink.mask.any(axis=0))
+    return bool(np.diff(columns, prepend=columns[0]).max() < WORD_GAP * tall)
 
 
 def side_by_side(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
-from inkdigits.imaging.clean import Grey
-from inkdigits.imaging.line import HEIGHT, LineCrop, left_in_batch, line_crops, side_by_side
+from inkdigits.imaging.line import (
+    HEIGHT,
+    LineCrop,
+    Place,
+    crops_of,
+    left_in_batch,
+    side_by_side,
+)
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, align, decode
 from inkdigits.reading.result import Box, Digit
@@ -52,15 +58,15 @@ class SeenNumber:
 
 
 def see_number(
-    grey: Grey, model: LineModel, constraints: Constraints | None = None, top: int = 1
+    place: Place | None, model: LineModel, constraints: Constraints | None = None, top: int = 1
 ) -> SeenNumber | None:
-    """Look at the one number on `grey`, uint8 (h, w), in several ways; None where nothing stands.
+    """Look at the one number that was found at `place` in several ways; None where nothing stands.
 
     `top` is how many candidates are wanted. Raises UsageError as `decode` does.
     """
-    crops = line_crops(grey)
-    if not crops:
+    if place is None:
         return None
+    crops = crops_of(place)
     steps = model.predict_steps(side_by_side([crop.image for crop in crops]))
     return SeenNumber(crops, steps, tuple(decode(list(steps), top, constraints)))
 

@@ -14,6 +14,7 @@ from inkdigits.artefact.metadata import OTHER, Metadata
 from inkdigits.artefact.selective import Selection, choose
 from inkdigits.errors import InputError, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source, decode_pages
+from inkdigits.imaging.line import Place, find_number, stands_alone
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate
 from inkdigits.reading.digit import Model, SeenDigit, see_digit
@@ -151,38 +152,44 @@ class Reader:
     def _look(self, page: Page) -> tuple[Seen, ...]:
         """Return what is seen at each place of a page, in reading order."""
         whole = (0, 0, page.grey.shape[1], page.grey.shape[0])
-        if self._layout in ("digit", "line"):
-            return (self._look_at(page.grey, whole),)
-        from inkdigits.imaging.segment import segment  # not needed for single digits
+        if self._layout == "digit" or self._line_model is None:
+            digit = see_digit(page.grey, self._digit_model)
+            return (Seen(whole, digit, None, self._judge_digit(digit)),)
+        if self._layout == "line":
+            return (self._look_at(page.grey, whole, find_number(page.grey)),)
+        if self._layout == "auto":
+            place = find_number(page.grey)
+            if place is not None and stands_alone(place, page.grey.shape):
+                return (self._look_at(page.grey, whole, place),)
+        from inkdigits.imaging.segment import segment  # not needed for single numbers
 
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
-            boxes = [whole]
-        return tuple(self._look_at(page.grey, box) for box in boxes)
+            return (self._look_at(page.grey, whole, place),)
+        return tuple(self._look_within(page.grey, box) for box in boxes)
 
-    def _look_at(self, page: Grey, box: Box) -> Seen:
+    def _look_within(self, page: Grey, box: Box) -> Seen:
         """Read the one digit or number within `box`."""
         left, top, width, height = box
         grey = np.ascontiguousarray(page[top : top + height, left : left + width])
-        seen = self._look_alone(grey)
+        seen = self._look_at(grey, box, find_number(grey))
         verdict = seen.verdict
-        if isinstance(verdict, Number) and (left or top):
-            verdict = moved(verdict, left, top)
-        return replace(seen, box=box, verdict=verdict)
+        return replace(
+            seen, verdict=moved(verdict, left, top) if isinstance(verdict, Number) else verdict
+        )
 
-    def _look_alone(self, grey: Grey) -> Seen:
-        """Read the one digit or number on `grey`."""
-        whole = (0, 0, grey.shape[1], grey.shape[0])
-        if self._layout == "digit" or self._line_model is None:
-            digit = see_digit(grey, self._digit_model)
-            return Seen(whole, digit, None, self._judge_digit(digit))
-        number = see_number(grey, self._line_model, self._constraints, max(self._top, LOOKED_AT))
+    def _look_at(self, grey: Grey, box: Box, place: Place | None) -> Seen:
+        """Read the one digit or number on `grey`, which `box` is the place of, found at `place`."""
+        model = self._line_model
+        number = None
+        if model is not None:
+            number = see_number(place, model, self._constraints, max(self._top, LOOKED_AT))
         if number is None:
-            return Seen(whole, None, None, "blank")
+            return Seen(box, None, None, "blank")
         if self._layout == "line" or not may_be_digit(number.candidates):
-            return Seen(whole, None, number, self._judge_number(number))
+            return Seen(box, None, number, self._judge_number(number))
         digit = see_digit(grey, self._digit_model)
-        return Seen(whole, digit, number, self._judge_digit(digit))
+        return Seen(box, digit, number, self._judge_digit(digit))
 
     def _judge_digit(self, seen: SeenDigit) -> Number | Reason:
         """Return the reading of one digit, or why there is none."""
