@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.clean import Grey, Mask
-from inkdigits.imaging.rules import theil_sen
+from inkdigits.imaging.rules import median, theil_sen
 
 Bits = NDArray[np.uint8]
 
@@ -121,7 +121,7 @@ def fitted(flat: Mask, left: int, top: int) -> Run | None:
     filled = heights > 0
     if filled.sum() < 8:
         return None
-    usual = float(np.median(heights[filled]))
+    usual = median(heights[filled])
     columns = np.flatnonzero(filled & (heights <= 1.5 * usual + 1))
     if len(columns) < max(6, 0.4 * flat.shape[1]):
         return None
@@ -211,7 +211,7 @@ def band_of_lines(ink: Bits, depth: Grey, runs: list[Run]) -> tuple[Mask, Mask]:
         part = np.s_[rows[0] : rows[-1] + 1, run.start : run.end + 1]
         band = (np.abs(rows[:, None] - centre) <= half) & (ink[part] > 0)
         deepest = np.where(band, depth[part], 0).max(axis=0)
-        usual = float(np.median(deepest))
+        usual = median(deepest)
         stroke = (across[part] > 0) | (depth[part] > ON_LINE * usual + 8)
         printed[part] |= band & ~stroke
         whole[part] |= band

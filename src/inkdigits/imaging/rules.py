@@ -8,6 +8,7 @@ away only where they reach beyond the digit, keep clear of it, or come in number
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -141,8 +142,17 @@ def line_of(flat: Mask, *, across: bool) -> Line | None:
 def theil_sen(x: NDArray[np.intp], y: NDArray[np.float64]) -> tuple[float, float]:
     """Fit a line by the median of slopes over half the length, which heeds no outliers."""
     half = len(x) // 2
-    slope = float(np.median((y[half:] - y[: len(y) - half]) / (x[half:] - x[: len(x) - half])))
-    return slope, float(np.median(y - slope * x))
+    slope = median((y[half:] - y[: len(y) - half]) / (x[half:] - x[: len(x) - half]))
+    return slope, median(y - slope * x)
+
+
+def median(values: NDArray[Any]) -> float:
+    """Return the median of `values`, one or more; NumPy's own takes ten times as long for few."""
+    ordered = np.sort(values, axis=None)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return float(ordered[middle])
+    return (float(ordered[middle - 1]) + float(ordered[middle])) / 2
 
 
 def sides(line: Line, small: Mask) -> tuple[int, int]:
