@@ -211,7 +211,7 @@ def test_without_a_candidate_the_panels_say_so() -> None:
 def test_what_both_networks_looked_at_is_shown_of_both() -> None:
     stages = look(strokes(1), "auto")
     sections = shown(strokes(1), stages)
-    assert [len(section.panels) for section in sections] == [8, 6]
+    assert [len(section.panels) for section in sections] == [6, 6]
     assert [section.heading for section in sections] == [
         "looked at as a number",
         "looked at as one digit, which decides",
@@ -225,7 +225,7 @@ def test_a_single_place_of_a_page_is_shown_where_it_is() -> None:
     first, second = shown(page, stages)
     assert first.heading == "where it was found"
     assert count(first.panels[0].image, page_panels.ACCEPTED) > 100
-    assert len(second.panels) == 8
+    assert len(second.panels) == 6
 
 
 def test_a_page_shows_every_place_and_what_became_of_it() -> None:

@@ -161,12 +161,15 @@ def test_a_page_is_read_number_by_number_in_reading_order(layout: str) -> None:
     assert reading.confidence == min(number.confidence for number in reading.numbers)
 
 
-def test_auto_leaves_a_single_sign_to_the_digit_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkdigits.reading.reader.load_digit_model", lambda _threads: Seven())
     one = bars([100], width=200)
-    for signs in ("1", "?", ""):
-        reading = Reader(Line(signs)).read(one)
-        assert (reading.text, reading.confidence) == ("7", 0.75)
+    agreed = Reader(Line("7")).read(one)
+    assert (agreed.text, agreed.confidence) == ("7", pytest.approx((0.75 + 0.9) / 2, abs=0.01))
+    torn = Reader(Line("1"), top=2).read(one)
+    assert (torn.text, torn.numbers[0].alternatives[0].text) == ("1", "7")
+    for signs in ("?", ""):
+        assert Reader(Line(signs)).read(one).reason == "not_a_digit"
     assert Reader(Line("347")).read(THREE).text == "347"
     assert Reader(Line("1"), layout="line").read(one).text == "1"
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from inkdigits.artefact.metadata import Metadata
 from inkdigits.imaging.line import (
     HEIGHT,
+    VIEWS,
     LineCrop,
     Place,
-    crops_of,
+    cut,
     left_in_batch,
     side_by_side,
 )
@@ -24,6 +25,8 @@ from inkdigits.reading.result import Box, Digit
 
 STEP = 2
 """Columns of a crop to one step of the network."""
+SURE = 0.9
+"""A text of this probability at first sight is not looked at again: more views changed none."""
 FAINT = 50
 """Ink of a crop is brighter than this."""
 
@@ -60,13 +63,26 @@ class SeenNumber:
 def see_number(
     place: Place | None, model: LineModel, constraints: Constraints | None = None, top: int = 1
 ) -> SeenNumber | None:
-    """Look at the one number that was found at `place` in several ways; None where nothing stands.
+    """Look at the one number that was found at `place`; None where nothing stands.
+
+    Once, and where that leaves doubts in more ways, whose probabilities are averaged.
 
     `top` is how many candidates are wanted. Raises UsageError as `decode` does.
     """
     if place is None:
         return None
-    crops = crops_of(place)
+    first = (cut(place, VIEWS[0]),)
+    seen = look(first, model, constraints, top)
+    if seen.candidates and seen.candidates[0].probability >= SURE:
+        return seen
+    others = tuple(cut(place, view) for view in VIEWS[1:])
+    return look(first + others, model, constraints, top)
+
+
+def look(
+    crops: tuple[LineCrop, ...], model: LineModel, constraints: Constraints | None, top: int
+) -> SeenNumber:
+    """Return what `model` sees in the crops of one number."""
     steps = model.predict_steps(side_by_side([crop.image for crop in crops]))
     return SeenNumber(crops, steps, tuple(decode(list(steps), top, constraints)))
 

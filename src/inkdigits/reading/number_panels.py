@@ -126,7 +126,7 @@ def crop_panels(seen: SeenNumber, best: Candidate | None) -> list[Panel]:
     widest = max(crop.image.shape[1] for crop in seen.crops)
     by = max(1, min(LARGEST_CROP, HALF // widest))
     panels = []
-    for index, (crop, view) in enumerate(zip(seen.crops, VIEWS, strict=True)):
+    for index, (crop, view) in enumerate(zip(seen.crops, VIEWS, strict=False)):
         width = crop.image.shape[1]
         card = Image.new("RGB", (max(HALF, widest * by), HEIGHT * by + 12), GROUND)
         left = (card.width - width * by) // 2

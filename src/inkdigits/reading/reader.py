@@ -189,7 +189,7 @@ class Reader:
         if self._layout == "line" or not may_be_digit(number.candidates):
             return Seen(box, None, number, self._judge_number(number))
         digit = see_digit(grey, self._digit_model)
-        return Seen(box, digit, number, self._judge_digit(digit))
+        return Seen(box, digit, number, self._judge_single(digit, number))
 
     def _judge_digit(self, seen: SeenDigit) -> Number | Reason:
         """Return the reading of one digit, or why there is none."""
@@ -197,16 +197,36 @@ class Reader:
             return "blank"
         if seen.not_a_digit > self._digit_model.metadata.not_a_digit_threshold:
             return "not_a_digit"
-        order = np.argsort(-seen.probabilities, kind="stable").tolist()
+        return self._best_digit(seen.probabilities, seen.frame.box)
+
+    def _judge_single(self, digit: SeenDigit, number: SeenNumber) -> Number | Reason:
+        """Return the reading of what may be one digit, by both models: the mean of what they say.
+
+        Each sees what the other overlooks: one frames the ink, the other sees what is around it.
+        """
+        if digit.frame is None or digit.probabilities is None:
+            return "blank"
+        shares = digit.probabilities * (1 - digit.not_a_digit)
+        for candidate in number.candidates:
+            if is_number(candidate) and len(candidate.text) == 1:
+                shares[int(candidate.text)] += candidate.probability
+        shares /= 2
+        if shares.max() <= 1 - shares.sum():
+            return "not_a_digit"
+        return self._best_digit(shares, digit.frame.box)
+
+    def _best_digit(self, shares: NDArray[np.float32], box: Box) -> Number | Reason:
+        """Return the most probable digit that the constraints accept, by `shares` (10,)."""
+        order = np.argsort(-shares, kind="stable").tolist()
         if self._constraints is not None:
             order = [digit for digit in order if self._constraints.accepts(str(digit))]
         if not order:
             return "unsure"
         best, others = order[0], order[1 : self._top]
-        confidence = float(seen.probabilities[best])
-        found = Digit(best, confidence, seen.frame.box)
-        alternatives = [Alternative(str(n), float(seen.probabilities[n])) for n in others]
-        number = Number(str(best), confidence, seen.frame.box, (found,), tuple(alternatives))
+        confidence = float(shares[best])
+        found = Digit(best, confidence, box)
+        alternatives = [Alternative(str(digit), float(shares[digit])) for digit in others]
+        number = Number(str(best), confidence, box, (found,), tuple(alternatives))
         threshold = threshold_of(self._digit_model, self._digit_selection)
         return number if confidence >= threshold else replace(number, reason="unsure")
 
