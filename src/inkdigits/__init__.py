@@ -1,7 +1,7 @@
-"""inkdigits reads handwritten digits: the classic MNIST road, and on to real paper.
+"""inkdigits reads handwritten digits and numbers: the classic MNIST road, and on to real paper.
 
     from inkdigits import Reader
-    Reader().read("seven.png").text
+    Reader().read("cheque.png").text
 
 Public names are resolved lazily, so that importing the package costs nothing.
 """
@@ -11,13 +11,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inkdigits.reading.constraints import Constraints
     from inkdigits.reading.reader import Reader
-    from inkdigits.reading.result import Digit, Number, Reading
+    from inkdigits.reading.result import Alternative, Digit, Number, Reading
 
 __version__ = "0.1.0"
-__all__ = ["Digit", "Number", "Reader", "Reading", "__version__"]
+__all__ = [
+    "Alternative",
+    "Constraints",
+    "Digit",
+    "Number",
+    "Reader",
+    "Reading",
+    "__version__",
+]
 
 _HOMES = {
+    "Alternative": "inkdigits.reading.result",
+    "Constraints": "inkdigits.reading.constraints",
     "Digit": "inkdigits.reading.result",
     "Number": "inkdigits.reading.result",
     "Reader": "inkdigits.reading.reader",

@@ -39,19 +39,27 @@ def check_python() -> str:
     return sys.version.split()[0]
 
 
-def check_model() -> str:
-    """Load the bundled model and read the digit one that is drawn here."""
+def check_models() -> str:
+    """Load the bundled models, and read one stroke and three of them, drawn here."""
     import numpy as np
 
     from inkdigits.errors import ModelRefused
     from inkdigits.reading.reader import Reader
 
-    page = np.zeros((60, 60), np.uint8)
-    page[10:50, 28:33] = 255
-    reading = Reader().read(page)
-    if reading.text != "1":
-        raise ModelRefused(f"the bundled model reads a plain stroke as {reading.text!r}.")
-    return f"bundled model reads a stroke as 1 ({reading.confidence:.1%})"
+    told = []
+    reader = Reader()
+    for count in (1, 3):
+        page = np.zeros((60, 20 + 36 * count), np.uint8)
+        for stroke in range(count):
+            page[10:50, 26 + 36 * stroke : 31 + 36 * stroke] = 255
+        reading = reader.read(page)
+        if reading.text != "1" * count:
+            raise ModelRefused(
+                f"the bundled models read {count} plain strokes as {reading.text!r}.",
+                "Install inkdigits again.",
+            )
+        told.append(f"{reading.text} ({reading.confidence:.1%})")
+    return f"bundled models read strokes as {' and '.join(told)}"
 
 
 def check_training() -> str:
@@ -74,7 +82,7 @@ def check_data() -> str:
 
 CHECKS: dict[str, Callable[[], str]] = {
     "python": check_python,
-    "reading": check_model,
+    "reading": check_models,
     "training": check_training,
     "data": check_data,
 }
