@@ -57,7 +57,7 @@ PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "crop": lambda pixels: pixels,
     "bordered": lambda pixels: bordered(dark_on_light(pixels), 0.1),
     "padded": lambda pixels: bordered(enlarged(dark_on_light(pixels)), 0.25),
-    "detected": lambda pixels: enlarged(pixels),
+    "detected": enlarged,
 }
 
 

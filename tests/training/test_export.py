@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -6,12 +7,16 @@ import onnx
 import pytest
 
 from inkdigits.errors import ModelRefused
+from inkdigits.evaluation.parity import export_checked
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.export import export_onnx
-from inkdigits.models.metadata import digit_metadata
+from inkdigits.models.line import build_line
+from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.models.predict import make_predictor
+from inkdigits.models.saved import save_model
 from inkdigits.reading.engine import Engine
+from inkdigits.reading.session import Session
 
 set_up_keras()
 METADATA = digit_metadata()
@@ -65,3 +70,13 @@ def test_layers_without_a_translation_are_named() -> None:
         model = keras.Sequential([keras.Input((28, 28)), *layers])
         with pytest.raises(ModelRefused, match=complaint):
             export_onnx(model, METADATA)
+
+
+@pytest.mark.parametrize("kind", ["digit", "line"])
+def test_a_calibrated_run_is_exported_with_its_temperature(kind: str, tmp_path: Path) -> None:
+    model = build_ann((8,), 0.0, 1) if kind == "digit" else build_line((4, 4, 4, 4, 8))
+    describe = digit_metadata if kind == "digit" else line_metadata
+    save_model(model, tmp_path / "model.keras")
+    (tmp_path / "model.onnx").write_bytes(export_onnx(model, describe(temperature=1.6)))
+    assert export_checked(tmp_path, tmp_path / "out.onnx") <= 1e-5
+    assert Session(tmp_path / "out.onnx", threads=1).metadata.temperature == 1.6
