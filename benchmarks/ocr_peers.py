@@ -14,13 +14,12 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from ocr_engines import RAPIDOCR_SETTINGS, Engine, Kept, best_answers, rapidocr, tesseract
@@ -35,13 +34,13 @@ from ocr_sets import (
     with_digits,
 )
 from PIL import Image
-from processes import INKDIGITS, arguments, say
+from processes import INKDIGITS, arguments
 from record import Figure, median_figure, ratio_figure, write_record
 
 from inkdigits.errors import DataUnavailable
-from inkdigits.reading.reader import Reader
+from inkdigits.reading.reader import Layout, Reader
 
-OURS = {"auto": "inkdigits", "line": "inkdigits --layout line"}
+OURS: dict[Layout, str] = {"auto": "inkdigits", "line": "inkdigits --layout line"}
 BARS = {"cheques": 0.84, "numbers": 0.91, "marksheet": 0.965, "photos": 0.96, "drawings": 0.95}
 READ_AS_NUMBER_BAR = 0.05
 SHARE_READ_BAR = 0.55
@@ -67,7 +66,7 @@ class Scores:
 
 def options() -> argparse.Namespace:
     """Return what the command line asks for."""
-    parser = arguments(__doc__, repeats=3)
+    parser = arguments(__doc__, repeats=5)
     parser.add_argument("--paper", type=Path, default=os.environ.get("INKDIGITS_PAPER"))
     parser.add_argument("--model", type=Path, help="an ONNX artefact (default: the bundled ones)")
     parser.add_argument("--starts", type=int, default=7, help="whole processes (default: 7)")
@@ -76,7 +75,7 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def score_ours(sets: Mapping[str, list[Sample]], model: Path | None, layout: Any) -> Scores:
+def score_ours(sets: Mapping[str, list[Sample]], model: Path | None, layout: Layout) -> Scores:
     """Read every image in this process."""
     reader = Reader(model, threads=THREADS, layout=layout)
 
@@ -143,31 +142,39 @@ def answering(command: Sequence[str]) -> Iterator[tuple[IO[str], IO[str]]]:
 def time_crops(
     samples: Sequence[Sample], engine: Engine, model: Path | None, repeats: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every crop and repeat for each side, which read crop by crop in turn.
+    """Return each side's median seconds of a crop, repeat by repeat; crop by crop in turn.
 
     RapidOCR's recogniser reads the crop alone, the fastest of its settings.
     """
-    readers = {layout: Reader(model, threads=THREADS, layout=layout) for layout in ("auto", "line")}
-    seconds: dict[str, list[float]] = {name: [] for name in (*readers, engine.name)}
+    readers = {layout: Reader(model, threads=THREADS, layout=layout) for layout in OURS}
     command = engine.started_with(RAPIDOCR_SETTINGS[0], "--threads", str(THREADS))
+    medians: dict[str, list[float]] = {name: [] for name in (*readers, engine.name)}
     with answering(command) as (ask, answers):
 
-        def peer_seconds(path: Path) -> float:
+        def peer_read(path: Path) -> float:
+            time.sleep(PAUSE)
             ask.write(f"{path}\n")
             ask.flush()
             return float(json.loads(answers.readline())["seconds"])
 
-        warm_up = samples[:5]
-        for place, sample in enumerate([*warm_up, *(list(samples) * repeats)]):
-            with Image.open(sample.path) as image:
-                pixels = np.asarray(image.convert("RGB"))
-            times = {name: one_read(reader, pixels) for name, reader in readers.items()}
-            time.sleep(PAUSE)
-            times[engine.name] = peer_seconds(sample.path)
-            if place >= len(warm_up):
-                for name, value in times.items():
-                    seconds[name].append(value)
-    return seconds
+        # The first round, of a few crops, only warms up.
+        for crops in (samples[:5], *[samples] * repeats):
+            seconds: dict[str, list[float]] = {name: [] for name in medians}
+            for sample in crops:
+                pixels = pixels_of(sample.path)
+                for layout, reader in readers.items():
+                    seconds[layout].append(one_read(reader, pixels))
+                seconds[engine.name].append(peer_read(sample.path))
+            if crops is samples:
+                for name, values in seconds.items():
+                    medians[name].append(statistics.median(values))
+    return medians
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    """Return an image as an array."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def one_read(reader: Reader, pixels: np.ndarray) -> float:
@@ -253,7 +260,7 @@ def accuracy_figures(
 def time_figures(
     crops: Mapping[str, list[float]], starts: Mapping[str, list[float]]
 ) -> list[Figure]:
-    """Return the ratios of the medians' pairs, and the seconds of each side."""
+    """Return the ratio of each repeat's medians, and the seconds of each side."""
     theirs = crops["RapidOCR"]
     figures = [
         ratio_figure(
@@ -311,4 +318,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -104,7 +104,7 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         Variant(1, "0.5,1.5 5,0 8.6,2.8 6.2,6.3 6.2,7 9.6,10 6.4,14 0,12.8"),
         Variant(1, "0,0.6 6.5,0 7.6,2.4 3,6! 7,6.6 8.4,10 5,13.6 0,14"),
     ),
-    (  # 4: closed, open, lightning with a short down-stroke, round open, one stroke, chair
+    (  # 4: closed, open, lightning with a short down-stroke, round open, one stroke, chair, y-like
         Variant(1, "5.6,0 0.4,10! 4,9.4 8,8.8; 6.4,6 3.4,14"),
         Variant(0.8, "4.6,0 0.6,7.6 1.4,8.6 7.4,8; 6.6,4.4 5,13"),
         Variant(1.2, "3.6,0 2.4,5 0,9.6! 6.6,9.2; 4.6,7.4 3.6,14"),
@@ -118,6 +118,9 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         Variant(1.5, "1,0 1,7.4! 9,7.2; 8,0 8,14"),
         Variant(1, "6.4,0.4 0,8.6! 10,8.2; 8,0 6,14"),
         Variant(1, "1.5,0 0.5,6! 7.6,6! 8.6,0.6! 7,14"),
+        Variant(1, "1.6,0.6 1,5 3.4,7.4 7,6 8.6,0.4! 8,8 6.4,14"),
+        Variant(0.8, "0.2,1.8 1.8,0.4 2.2,4 3.4,7 6,7 8.6,4.4; 9,0 8.4,7 8.6,14"),
+        Variant(0.8, "0,1 2.4,0.6 2.2,5 1,8.2 4,8.6 9,7; 8.6,2 8,14"),
     ),
     (  # 5: two strokes, one stroke, s-shaped, bar apart, √-shaped with a long rising bar
         Variant(
@@ -180,7 +183,8 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
             "8.4,13.2 3.4,14 0.8,11 4.6,7.2",
         ),
     ),
-    (  # 9: straight stem, curved tail, slanting tail, one circle and a line, open-topped, P-shaped
+    (  # 9: straight stem, curved tail, slanting tail, one circle and a line, open-topped, P-shaped,
+        # open to the right
         Variant(
             0.8,
             "8.4,1.4 5,0 1.4,1.4 1.4,5 4.6,6.4 8,4 8.4,1.4 "
@@ -204,6 +208,8 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
             "9,4 6.4,0.6 1.6,0.8 0.2,4.8 3.4,8 8,6.6 9.4,2.6 "
             "9.4,9 6.6,13.4 2,14 0.4,11.6",
         ),
+        Variant(0.8, "8,1.6 4.6,0 1,2.4 1.4,6 4.6,7 8.2,5.4; 8.4,4 8.6,8 7,12.6 3.4,14 1,13"),
+        Variant(0.8, "8.2,1 4,0.4 0.8,3 1.6,6.6 5,7 8,5; 8.2,3.4 8,9 6.4,14"),
     ),
 )  # fmt: skip
 
