@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 
 BORDER = 16
 # `--psm`: 7 one line, 8 one word, 10 one sign, 13 one line, raw.
-SETTINGS = tuple(f"psm {psm}, {height} px" for psm in (7, 8, 10, 13) for height in (48, 96))
+SETTINGS = tuple(f"psm {psm}, {height} px" for psm in (7, 8, 10, 13) for height in (32, 48))
 WORD = "5"
 
 
