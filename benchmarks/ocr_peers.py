@@ -37,6 +37,7 @@ from PIL import Image
 from processes import INKDIGITS, arguments
 from record import Figure, median_figure, ratio_figure, write_record
 
+from inkdigits import __version__
 from inkdigits.errors import DataUnavailable
 from inkdigits.reading.reader import Layout, Reader
 
@@ -84,8 +85,7 @@ def score_ours(sets: Mapping[str, list[Sample]], model: Path | None, layout: Lay
         return Answer(reading.text, reading.confidence, reading.status == "ok")
 
     answers = {name: [read(sample) for sample in samples] for name, samples in sets.items()}
-    recipe = reader.metadata.recipe
-    return scores_of(sets, answers, f"model of recipe {recipe}", dict.fromkeys(sets, layout))
+    return scores_of(sets, answers, __version__, dict.fromkeys(sets, layout))
 
 
 def score_peer(sets: Mapping[str, list[Sample]], engine: Engine, work: Path) -> Scores:
@@ -313,6 +313,7 @@ def main() -> None:
             repeats=asked.repeats,
             left_out=[] if len(engines) > 1 else ["Tesseract: not installed"],
             counts={name: len(samples) for name, samples in sets.items()},
+            model=Reader(asked.model).metadata.recipe,
             readers={name: asdict(of) for name, of in scores.items()},
         )
 
