@@ -29,6 +29,8 @@ TESSERACT_READER = HERE / "peers" / "tesseract_reader.py"
 VARIABLE = "INKDIGITS_OCR_PYTHON"
 
 RAPIDOCR_SETTINGS = ("crop", "bordered", "padded", "detected")
+# The usual way on a crop, which is also the most accurate on cheques, and a faster one.
+TIMED_SETTINGS = {"RapidOCR": "crop", "RapidOCR, narrow": "narrow"}
 TESSERACT_SETTINGS = tuple(
     f"psm {psm}, {height} px" for psm in (7, 8, 10, 13) for height in (32, 48)
 )

@@ -15,14 +15,13 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from ocr_engines import RAPIDOCR_SETTINGS, Engine, Kept, best_answers, rapidocr, tesseract
+from ocr_engines import TIMED_SETTINGS, Engine, Kept, best_answers, rapidocr, tesseract
 from ocr_sets import (
     Answer,
     Sample,
@@ -124,8 +123,8 @@ def scores_of(
 
 
 @contextmanager
-def answering(command: Sequence[str]) -> Iterator[tuple[IO[str], IO[str]]]:
-    """Run a reader that answers line by line, and yield its standard input and output."""
+def answering(command: Sequence[str]) -> Iterator[Callable[[Path], float]]:
+    """Run a reader that answers line by line; yield what asks it for its seconds of an image."""
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -133,10 +132,18 @@ def answering(command: Sequence[str]) -> Iterator[tuple[IO[str], IO[str]]]:
         stderr=subprocess.DEVNULL,
         text=True,
     ) as child:
-        if child.stdin is None or child.stdout is None:
+        asked, answers = child.stdin, child.stdout
+        if asked is None or answers is None:
             raise RuntimeError("the peer has no pipes")
-        yield child.stdin, child.stdout
-        child.stdin.close()
+
+        def ask(path: Path) -> float:
+            time.sleep(PAUSE)
+            asked.write(f"{path}\n")
+            asked.flush()
+            return float(json.loads(answers.readline())["seconds"])
+
+        yield ask
+        asked.close()
 
 
 def time_crops(
@@ -144,19 +151,17 @@ def time_crops(
 ) -> dict[str, list[float]]:
     """Return each side's median seconds of a crop, repeat by repeat; crop by crop in turn.
 
-    RapidOCR's recogniser reads the crop alone, the fastest of its settings.
+    RapidOCR's recogniser reads the crop alone, the fastest of its ways.
     """
     readers = {layout: Reader(model, threads=THREADS, layout=layout) for layout in OURS}
-    command = engine.started_with(RAPIDOCR_SETTINGS[0], "--threads", str(THREADS))
-    medians: dict[str, list[float]] = {name: [] for name in (*readers, engine.name)}
-    with answering(command) as (ask, answers):
-
-        def peer_read(path: Path) -> float:
-            time.sleep(PAUSE)
-            ask.write(f"{path}\n")
-            ask.flush()
-            return float(json.loads(answers.readline())["seconds"])
-
+    medians: dict[str, list[float]] = {name: [] for name in (*readers, *TIMED_SETTINGS)}
+    with ExitStack() as stack:
+        peers = {
+            name: stack.enter_context(
+                answering(engine.started_with(setting, "--threads", str(THREADS)))
+            )
+            for name, setting in TIMED_SETTINGS.items()
+        }
         # The first round, of a few crops, only warms up.
         for crops in (samples[:5], *[samples] * repeats):
             seconds: dict[str, list[float]] = {name: [] for name in medians}
@@ -164,7 +169,8 @@ def time_crops(
                 pixels = pixels_of(sample.path)
                 for layout, reader in readers.items():
                     seconds[layout].append(one_read(reader, pixels))
-                seconds[engine.name].append(peer_read(sample.path))
+                for name, ask in peers.items():
+                    seconds[name].append(ask(sample.path))
             if crops is samples:
                 for name, values in seconds.items():
                     medians[name].append(statistics.median(values))
@@ -261,14 +267,14 @@ def time_figures(
     crops: Mapping[str, list[float]], starts: Mapping[str, list[float]]
 ) -> list[Figure]:
     """Return the ratio of each repeat's medians, and the seconds of each side."""
-    theirs = crops["RapidOCR"]
     figures = [
         ratio_figure(
-            f"one cheque crop, warm, `--layout {layout}` / RapidOCR's recogniser alone",
+            f"one cheque crop, warm, `--layout {layout}` / {peer}'s recogniser alone",
             crops[layout],
-            theirs,
-            at_most=TIME_BAR,
+            crops[peer],
+            at_most=TIME_BAR if peer == "RapidOCR" else None,
         )
+        for peer in TIMED_SETTINGS
         for layout in ("line", "auto")
     ]
     for name, values in crops.items():

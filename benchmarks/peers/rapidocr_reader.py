@@ -55,6 +55,8 @@ def enlarged(pixels: np.ndarray, height: int = 128) -> np.ndarray:
 
 PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "crop": lambda pixels: pixels,
+    # Short crops are padded to half of its usual width: faster, and a little less right.
+    "narrow": lambda pixels: pixels,
     "bordered": lambda pixels: bordered(dark_on_light(pixels), 0.1),
     "padded": lambda pixels: bordered(enlarged(dark_on_light(pixels)), 0.25),
     "detected": enlarged,
@@ -72,6 +74,7 @@ def build(setting: str, threads: int) -> RapidOCR:
             "Global.use_preprocess_img": not alone,
             "EngineConfig.onnxruntime.intra_op_num_threads": threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            "Rec.rec_img_shape": [3, 48, 160 if setting == "narrow" else 320],
             # Faster than its default, by a little.
             "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
         }
