@@ -137,6 +137,7 @@ def test_missing_file_and_folder_say_so(tmp_path: Path) -> None:
         (b"", "empty"),
         (b"\x00" * 40, "known format.*PNG, JPEG"),
         (b"\0\0\0\x18ftypheic" + b"\0" * 20, "HEIC.*Save it as JPEG"),
+        (b"BM", r"damaged or truncated: cannot identify image file\. Save"),
         (JPEG[:120], "damaged or truncated: a segment of"),
         (PNG[: len(PNG) // 2], "damaged or truncated"),
         (JPEG[: len(JPEG) // 2], "damaged or truncated"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,7 +158,9 @@ def check_pages(n: int, limits: Limits) -> None:
 
 def damaged(error: Exception | str) -> UnreadableImage:
     """Return the UnreadableImage for whatever a decoder raised."""
-    reason = (str(error) or type(error).__name__)[:120].rstrip(".")
+    # Pillow names the object that it read from, which is of no use to anyone.
+    told = re.sub(r" <[^<>]* object at 0x[0-9a-f]+>", "", str(error))
+    reason = (told or type(error).__name__)[:120].rstrip(".")
     return UnreadableImage(
         f"the image is damaged or truncated: {reason}.", "Save or send it again."
     )
