@@ -121,7 +121,7 @@ def evaluate(
 
 def is_line_model(path: Path) -> bool:
     """Return whether the model file is an artefact that reads whole numbers."""
-    if path.suffix != ".onnx":
+    if path.suffix != ".onnx" or not path.is_file():
         return False
     from inkdigits.reading.session import Session
 
