@@ -11,6 +11,11 @@ import typer
 
 from inkdigits.errors import ExitCode, InkdigitsError
 
+# Strokes through x, y of two digits, to be read.
+SHAPES = {
+    "4": [[(14, 0), (2, 24), (24, 24)], [(17, 12), (17, 40)]],
+    "7": [[(0, 0), (24, 0), (10, 40)]],
+}
 TRAINING_PACKAGES = ("keras", "jax", "sklearn", "matplotlib", "seaborn", "onnx", "pooch")
 
 
@@ -40,7 +45,8 @@ def check_python() -> str:
 
 
 def check_models() -> str:
-    """Load the bundled models, and read one stroke and three of them, drawn here."""
+    """Load the bundled models, and read a digit and a number that are drawn here."""
+    import cv2
     import numpy as np
 
     from inkdigits.errors import ModelRefused
@@ -48,18 +54,20 @@ def check_models() -> str:
 
     told = []
     reader = Reader()
-    for count in (1, 3):
-        page = np.zeros((60, 20 + 36 * count), np.uint8)
-        for stroke in range(count):
-            page[10:50, 26 + 36 * stroke : 31 + 36 * stroke] = 255
+    for text in ("7", "747"):
+        page = np.full((80, 30 + 40 * len(text)), 240, np.uint8)
+        for place, digit in enumerate(text):
+            for stroke in SHAPES[digit]:
+                points = np.array(stroke) + (20 + 40 * place, 20)
+                cv2.polylines(page, [points], False, 30, 4, cv2.LINE_AA)
         reading = reader.read(page)
-        if reading.text != "1" * count:
+        if reading.text != text:
             raise ModelRefused(
-                f"the bundled models read {count} plain strokes as {reading.text!r}.",
+                f"the bundled models read a drawn {text} as {reading.text!r}.",
                 "Install inkdigits again.",
             )
-        told.append(f"{reading.text} ({reading.confidence:.1%})")
-    return f"bundled models read strokes as {' and '.join(told)}"
+        told.append(f"{text} ({reading.confidence:.1%})")
+    return f"bundled models read {' and '.join(told)}"
 
 
 def check_training() -> str:
