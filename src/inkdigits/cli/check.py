@@ -58,7 +58,7 @@ def check_models() -> str:
         page = np.full((80, 30 + 40 * len(text)), 240, np.uint8)
         for place, digit in enumerate(text):
             for stroke in SHAPES[digit]:
-                points = np.array(stroke) + (20 + 40 * place, 20)
+                points = np.add(stroke, (20 + 40 * place, 20))
                 cv2.polylines(page, [points], False, 30, 4, cv2.LINE_AA)
         reading = reader.read(page)
         if reading.text != text:
