@@ -103,7 +103,7 @@ def rewrite_config(path: Path, change: dict[str, object]) -> None:
         ({"config": {"kernel_size": [3, 10**9]}}, "kernel_size 1000000000"),
         ({"config": {"strides": [0, 1]}}, "strides 0"),
         ({"config": {"dilation_rate": "2"}}, "dilation_rate '2'"),
-        ({"config": {"target_shape": [-1]}}, "target_shape -1"),
+        ({"config": {"target_shape": [-2]}}, "target_shape -2"),
         (
             {"class_name": "Dense", "config": {"name": "d", "units": 65536}},
             "larger than|more than|cannot be",
