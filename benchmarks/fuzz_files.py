@@ -6,6 +6,7 @@ import io
 import random
 import re
 import struct
+import time
 import zlib
 from collections.abc import Callable
 
@@ -27,6 +28,8 @@ def valid_files() -> dict[str, bytes]:
     exif = Image.Exif()
     exif[0x0112] = 6
     pages = {"save_all": True, "append_images": [grey, colour]}
+    # Pillow would write the time of day into a PDF, and a seed would not give the same files.
+    dated = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0)}
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     real = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
     made: list[tuple[str, Image.Image, dict[str, object]]] = [
@@ -58,8 +61,8 @@ def valid_files() -> dict[str, bytes]:
         ("WEBP lossy", colour, {"exif": exif}),
         ("WEBP lossless", alpha, {"lossless": True}),
         ("WEBP animated", colour, pages),
-        ("PDF jpeg", colour, pages),
-        ("PDF group4", grey.convert("1"), {}),
+        ("PDF jpeg", colour, {**pages, **dated}),
+        ("PDF group4", grey.convert("1"), dated),
     ]
     return {name: encoded(image, name.split()[0], options) for name, image, options in made}
 
