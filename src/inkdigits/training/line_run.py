@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,13 +15,12 @@ from inkdigits.data.dataset import Examples
 from inkdigits.errors import ModelRefused
 from inkdigits.evaluation.numbers import Readings, as_reading, measure_numbers, read_crops
 from inkdigits.evaluation.numbers_report import misread_numbers, write_numbers_report
-from inkdigits.files import write_bytes
 from inkdigits.imaging.line import side_by_side
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
-from inkdigits.models.saved import save_model
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.training.callbacks import Row
+from inkdigits.training.formats import save_formats
 from inkdigits.training.job import Job
 from inkdigits.training.line import made_numbers, train_line
 from inkdigits.training.numbers import Numbers
@@ -55,7 +53,7 @@ def carry_out_line(
     }
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
     metadata = replace(with_curve(described(job), read["val"], val), scores=scores)
-    save(model, job, metadata)
+    save_formats(model, job, metadata)
     evaluation: dict[str, Any] = {
         **{f"{name}_accuracy": result.accuracy for name, result in measured.items()},
         **{f"{name}_digit_error_rate": row.digit_error_rate for name, row in measured.items()},
@@ -94,17 +92,6 @@ def with_curve(metadata: Metadata, read: Readings, val: Numbers) -> Metadata:
         return metadata
     curve = risk_coverage(read.confidences[asked], right[asked])
     return replace(metadata, val_curve=curve, val_n=int(asked.sum()))
-
-
-def save(model: keras.Model, job: Job, metadata: Metadata) -> list[Path]:
-    """Save the model in each format of the recipe and return the paths."""
-    paths = [job.folder / f"model.{kind}" for kind in job.recipe.save.formats]
-    for path in paths:
-        if path.suffix == ".onnx":
-            write_bytes(path, export_onnx(model, metadata))
-        else:
-            save_model(model, path)
-    return paths
 
 
 def report(job: Job, history: Sequence[Row], measured: Any, test: Numbers, read: Readings) -> None:

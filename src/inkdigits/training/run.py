@@ -25,12 +25,10 @@ from inkdigits.evaluation.calibration import with_temperature
 from inkdigits.evaluation.gallery import misread_images
 from inkdigits.evaluation.measure import Measurement, evaluation_dict, measure, refuse_perfect
 from inkdigits.evaluation.reload import ReloadCheck, Reloaded
-from inkdigits.files import remove_torn, write_bytes, write_text
+from inkdigits.files import remove_torn, write_text
 from inkdigits.models.backend import set_up_keras
-from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
-from inkdigits.models.saved import save_model
 from inkdigits.training.calibrate import calibrate
 from inkdigits.training.callbacks import Row
 from inkdigits.training.checkpoint import STATE_FILE, load_state
@@ -43,6 +41,7 @@ from inkdigits.training.folder import (
     new_folder,
     require_run,
 )
+from inkdigits.training.formats import save_formats
 from inkdigits.training.job import Job
 from inkdigits.training.network import train_network
 from inkdigits.training.recipe import Recipe, load_recipe
@@ -215,17 +214,6 @@ def describe(job: Job) -> Metadata:
         data_name=job.dataset.name,
         data_sha256=job.dataset.sha256,
     )
-
-
-def save_formats(model: keras.Model, job: Job, metadata: Metadata) -> list[Path]:
-    """Save the model in each format of the recipe and return the paths."""
-    paths = [job.folder / f"model.{kind}" for kind in job.recipe.save.formats]
-    for path in paths:
-        if path.suffix == ".onnx":
-            write_bytes(path, export_onnx(model, metadata))
-        else:
-            save_model(model, path)
-    return paths
 
 
 def save_plots(
