@@ -5,7 +5,6 @@ Making them takes longer than an epoch, so that a resumed training finds the par
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from inkdigits.data.dataset import Examples
 from inkdigits.errors import InvalidData
 from inkdigits.files import write_arrays
 from inkdigits.imaging.line import HEIGHT
+from inkdigits.reading.folder import cores
 from inkdigits.synthesis.numbers import number_examples
 
 Crop = NDArray[np.uint8]
@@ -58,7 +58,7 @@ def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
     missing = [number for number, path in enumerate(paths) if not path.is_file()]
     done = order.n - sum(sizes[number] for number in missing)
     if missing:
-        with ProcessPoolExecutor(workers(), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
             tasks = {
                 pool.submit(
                     write_part, paths[number], sizes[number], order.digits, order.seed, number
@@ -74,11 +74,6 @@ def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
         [image for part in parts for image in part.images],
         [text for part in parts for text in part.texts],
     )
-
-
-def workers() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def write_part(path: Path, n: int, digits: Examples, seed: int, number: int) -> None:
