@@ -15,7 +15,7 @@ from inkdigits.models.predict import make_class_predictor, make_predictor
 from inkdigits.models.saved import load_model, save_model
 from inkdigits.training.loop import compile_model, fit
 from inkdigits.training.material import Material
-from inkdigits.training.network import build_model, in_full_precision
+from inkdigits.training.network import as_saved, build_model
 from inkdigits.training.recipe import load_recipe
 
 set_up_keras()
@@ -75,7 +75,7 @@ def test_trained_in_bfloat16_it_is_handed_over_in_float32(small: Dataset) -> Non
     assert {weight.dtype for weight in model.weights} == {"float32"}
     val = small.train[:50]
     fit(model, Material(small.train.images, small.train.labels), val, recipe.training, [])
-    full = in_full_precision(model, recipe, len(small.train))
+    full = as_saved(model, recipe, len(small.train))
     assert {layer.compute_dtype for layer in full.layers} == {"float32"}
     for mine, other in zip(full.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)

@@ -21,10 +21,10 @@ from inkdigits.training.loop import (
     fit,
     has_convolution,
     in_batches,
-    make_optimizer,
     shuffled,
     trained_variables,
 )
+from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
 
 set_up_keras()

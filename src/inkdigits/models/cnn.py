@@ -21,13 +21,15 @@ def build_cnn(
     seed: int = 0,
     classes: int = 10,
     precision: str = "float32",
+    pooled: bool = True,
 ) -> keras.Model:
     """Return the convolutional network, its weights fixed by `seed`.
 
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
     halves the resolution (to 12, 6, 3), the others are 3×3 convolutions; each is followed by batch
-    normalisation and ReLU. The last features are averaged over the image, then `dropout` (0–1).
+    normalisation and ReLU. The last features are averaged over the image when `pooled`, else each
+    counts at its own place; then `dropout` (0–1).
     With the `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())
@@ -45,7 +47,11 @@ def build_cnn(
         layers += convolution(width, patch, 2, name, next(seeds), policy, padding)
         for number in range(2, count + 1):
             layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy)
-    layers.append(keras.layers.GlobalAveragePooling2D(name="pooling"))
+    layers.append(
+        keras.layers.GlobalAveragePooling2D(name="pooling")
+        if pooled
+        else keras.layers.Flatten(name="places")
+    )
     if dropout > 0:
         layers.append(keras.layers.Dropout(dropout, seed=next(seeds), name="dropout"))
     initializer = keras.initializers.GlorotUniform(seed=next(seeds))

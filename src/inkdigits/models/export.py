@@ -31,6 +31,8 @@ IR_VERSION = 8
 CHANNEL_SHAPES = ((28, 28, 1), (HEIGHT, -1, 1))
 STEPS_SHAPE = (-1, len(LINE_LABELS))
 SQUEEZED = "squeezed"
+# The layers for which the order of flattened channels does not matter or is put right.
+AFTER_FOLDING = ("Dense", "Dropout")
 FREE = 64
 """Stands for a width that is not fixed."""
 
@@ -39,12 +41,14 @@ class Graph:
     """The ONNX graph under construction.
 
     Nodes in order, constants by name, the values that feed the layer at hand, and the latest value.
+    `folded` keeps the rows, columns and channels of values that were flattened, by name.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.before: list[str] = []
+        self.folded: dict[str, tuple[int, ...]] = {}
         self.value = INPUT_NAME
 
     def constant(self, name: str, array: Any) -> str:
@@ -83,6 +87,11 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
             )
         graph.before = [values[name] for name in names_before(layer)]
         graph.value = graph.before[0]
+        if graph.folded.keys() & set(graph.before) and type(layer).__name__ not in AFTER_FOLDING:
+            raise ModelRefused(
+                f"a {type(layer).__name__} after flattened channels cannot be exported to ONNX.",
+                "Let a Dense layer follow, which the export can put into ONNX's order.",
+            )
         translate(graph, layer)
         values[layer.name] = graph.value
     # Steps of a number, or the classes of one digit.
@@ -119,10 +128,10 @@ def add_rescaling(graph: Graph, layer: Any) -> None:
 
 
 def add_flatten(graph: Graph, layer: Any) -> None:
-    """Fold all axes but the first."""
-    if len(layer.input.shape) > 3:
-        raise ModelRefused("flattening channels cannot be exported to ONNX: pool them first.")
+    """Fold all axes but the first; ONNX has channels first, Keras last."""
     graph.add("Flatten", name=layer.name, axis=1)
+    if len(layer.input.shape) > 3:
+        graph.folded[layer.name] = tuple(layer.input.shape[1:])
 
 
 def add_reshape(graph: Graph, layer: Any) -> None:
@@ -210,8 +219,11 @@ def add_relu(graph: Graph, layer: Any) -> None:
 
 def add_dense(graph: Graph, layer: Any) -> None:
     """Add weights, bias and activation."""
-    kernel = graph.constant(f"{layer.name}.kernel", layer.kernel)
-    inputs = [kernel]
+    kernel = np.asarray(layer.kernel)
+    if graph.value in graph.folded:
+        places = kernel.reshape(*graph.folded[graph.value], layer.units)
+        kernel = places.transpose(2, 0, 1, 3).reshape(kernel.shape)
+    inputs = [graph.constant(f"{layer.name}.kernel", kernel)]
     if layer.use_bias:
         inputs.append(graph.constant(f"{layer.name}.bias", layer.bias))
     graph.add("Gemm", *inputs, name=f"{layer.name}.logits")

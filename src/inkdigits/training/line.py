@@ -20,9 +20,10 @@ from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
 from inkdigits.training.line_batches import LineBatches, as_labels
-from inkdigits.training.loop import make_optimizer, require_finite
+from inkdigits.training.loop import require_finite
 from inkdigits.training.network import early_stopping, outputs, show_summary
 from inkdigits.training.numbers import Numbers, Order, make_numbers
+from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import Recipe, TrainingRecipe
 
 Callback: TypeAlias = keras.callbacks.Callback

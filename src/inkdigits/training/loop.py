@@ -22,6 +22,7 @@ from inkdigits.models.predict import make_predictor
 from inkdigits.training.augment import augment
 from inkdigits.training.draws import JaxDraws
 from inkdigits.training.material import Material
+from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import TrainingRecipe
 
 Logs = dict[str, float]
@@ -41,27 +42,6 @@ def compile_model(model: keras.Model, recipe: TrainingRecipe, n: int) -> None:
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
-
-
-def make_optimizer(recipe: TrainingRecipe, n: int) -> keras.optimizers.Optimizer:
-    """Return Adam, or AdamW where weights decay, at the recipe's rate or schedule."""
-    rate: Any = recipe.learning_rate
-    if recipe.schedule == "cosine":
-        steps = recipe.epochs * math.ceil(n / recipe.batch_size)
-        # At least one step is left to fall in, also where there are hardly any.
-        warmup = min(round(recipe.warmup * steps), steps - 1)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else rate,
-            decay_steps=steps - warmup,
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    if recipe.weight_decay == 0:
-        return keras.optimizers.Adam(rate)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    # Shrinking a bias or the scale of a normalisation regularises nothing.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def fit(

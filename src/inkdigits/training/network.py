@@ -31,16 +31,19 @@ def train_network(
     compile_model(model, job.recipe.training, len(material))
     show_summary(model, job.console)
     history = fit_model(model, job, material, val_part)
-    return in_full_precision(model, job.recipe, len(material)), history
+    return as_saved(model, job.recipe, len(material)), history
 
 
-def in_full_precision(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
-    """Return the trained `model` as one that computes in float32, with the same weights."""
-    if recipe.model.precision == "float32":
+def as_saved(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
+    """Return the trained `model` as one that computes in float32 and that any Keras loads.
+
+    Keras alone does not know our Muon: the saved model is compiled with Adam, at the same rate.
+    """
+    if recipe.model.precision == "float32" and recipe.training.optimizer == "adam":
         return model
     full = build_model(replace(recipe, model=replace(recipe.model, precision="float32")))
     full.set_weights(model.get_weights())
-    compile_model(full, recipe.training, n)
+    compile_model(full, replace(recipe.training, optimizer="adam"), n)
     return full
 
 
@@ -50,7 +53,7 @@ def build_model(recipe: Recipe) -> keras.Model:
     classes = class_count(recipe)
     if settings.kind == "cnn":
         shape = settings.filters, settings.depth, settings.dropout
-        return build_cnn(*shape, seed, classes, settings.precision)
+        return build_cnn(*shape, seed, classes, settings.precision, settings.pooled)
     return build_ann(settings.hidden, settings.dropout, seed, classes)
 
 

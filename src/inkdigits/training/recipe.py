@@ -21,6 +21,7 @@ KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
 MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 FORMATS = ("keras", "h5", "onnx")
@@ -58,15 +59,16 @@ class ModelRecipe:
 
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
-    before, then dropout; trained in `precision`, saved in float32. `ensemble`: the members of the
-    `[ensemble]` table. `line`: reads a whole number; five `filters`, from the first convolution to
-    the steps of the output.
+    before, averaged over the image when `pooled`, then dropout; trained in `precision`, saved in
+    float32. `ensemble`: the members of the `[ensemble]` table. `line`: reads a whole number; five
+    `filters`, from the first convolution to the steps of the output.
     """
 
     kind: str = "ann"
     hidden: tuple[int, ...] = (128, 64)
     filters: tuple[int, ...] = (32, 64)
     depth: tuple[int, ...] = (3, 2)
+    pooled: bool = True
     dropout: float = 0.0
     precision: str = PRECISIONS[0]
 
@@ -149,13 +151,15 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How to train: Adam at `learning_rate`, `batch_size` examples a step, for `epochs`.
+    """How to train: `optimizer` at `learning_rate`, `batch_size` examples a step, for `epochs`.
 
-    With the schedule `cosine` the rate rises over the `warmup` share of all steps and then falls to
-    0 along half a cosine; `weight_decay` is decoupled (AdamW).
+    `muon` is for the kernels of convolutions, with Adam for the rest. With the schedule `cosine`
+    the rate rises over the `warmup` share of all steps and then falls to 0 along half a cosine;
+    `weight_decay` is decoupled (AdamW).
     """
 
     loss: str = LOSSES[0]
+    optimizer: str = OPTIMIZERS[0]
     learning_rate: float = 0.001
     schedule: str = SCHEDULES[0]
     warmup: float = 0.0
@@ -168,6 +172,8 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         require("training.loss", self.loss, self.loss in LOSSES, " or ".join(LOSSES))
+        known = self.optimizer in OPTIMIZERS
+        require("training.optimizer", self.optimizer, known, " or ".join(OPTIMIZERS))
         rate_fits = 0 < self.learning_rate < math.inf
         require("training.learning_rate", self.learning_rate, rate_fits, "above 0")
         schedules = " or ".join(SCHEDULES)
