@@ -41,14 +41,18 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     },
     "cnn": {
         AS_IT_IS: [],
+        "AdamW at its own best rate and batch": [
+            'training.optimizer="adam"',
+            "training.learning_rate=0.003",
+            "training.batch_size=128",
+        ],
+        "features averaged over the image": ["model.pooled=true"],
+        "no dropout": ["model.dropout=0.0"],
         "no augmentation": without(*AFFINE, "elastic"),
         "no elastic field": without("elastic"),
         "no affine map": without(*AFFINE),
+        "half as wide": ["model.filters=[16,32,64]"],
         "constant learning rate": ['training.schedule="constant"'],
-        "24 and 64 filters, more of them deep": ["model.filters=[24,64]", "model.depth=[2,3]"],
-        "half as wide": ["model.filters=[16,32]"],
-        "dropout 0.3": ["model.dropout=0.3"],
-        "weight decay 0.01": ["training.weight_decay=0.01"],
     },
 }
 
