@@ -20,6 +20,10 @@ def ensemble() -> keras.Model:
     )
 
 
+def two_views() -> keras.Model:
+    return merge([build_cnn((2, 4), (1, 2))], [1.0], views=2)
+
+
 @pytest.mark.parametrize(
     ("build", "widest"),
     [
@@ -27,8 +31,9 @@ def ensemble() -> keras.Model:
         (lambda: build_cnn((4, 6), (2, 3)), 784),
         (lambda: build_cnn((8, 6), (1, 1), classes=11), 14 * 14 * 8),
         (ensemble, 784),
+        (two_views, 30 * 30),
     ],
-    ids=["ann", "cnn", "wide stem", "ensemble"],
+    ids=["ann", "cnn", "wide stem", "ensemble", "views"],
 )
 def test_it_is_what_keras_builds(build, widest: int) -> None:
     model = build()
@@ -49,3 +54,13 @@ def test_a_few_lines_can_ask_for_terabytes() -> None:
         {"class_name": "Dense", "config": {"name": f"d{n}", "units": 65_536}} for n in range(100)
     ]
     assert count_numbers({"layers": layers}) > 1 << 38
+
+
+@pytest.mark.parametrize("margins", [[[0, -1], [0, 0]], [[14, 14], [0, 0]]])
+def test_a_crop_that_leaves_nothing_or_adds_is_refused(margins: list[list[int]]) -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 28, 28, 1]}},
+        {"class_name": "Cropping2D", "config": {"name": "c", "cropping": margins}},
+    ]
+    with pytest.raises(ValueError, match=r"margins|crop"):
+        count_numbers({"layers": layers})

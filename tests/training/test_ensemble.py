@@ -16,7 +16,7 @@ from inkdigits.evaluation.calibration import cross_entropy
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
-from inkdigits.models.ensemble import merge
+from inkdigits.models.ensemble import SHIFTS, merge
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
 from inkdigits.training.ensemble import (
@@ -24,8 +24,10 @@ from inkdigits.training.ensemble import (
     build_ensemble,
     candidate_folders,
     choose_members,
+    single_network,
 )
-from inkdigits.training.recipe import EnsembleRecipe
+from inkdigits.training.network import as_saved, build_full
+from inkdigits.training.recipe import EnsembleRecipe, load_recipe
 
 set_up_keras()
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
@@ -57,6 +59,38 @@ def test_one_member_alone_says_what_it_said_and_keeps_its_weights() -> None:
     merged.set_weights([np.zeros_like(array) for array in merged.get_weights()])
     for array, old in zip(member.get_weights(), before, strict=True):
         np.testing.assert_array_equal(array, old)
+
+
+def moved(images: np.ndarray, down: int, right: int) -> np.ndarray:
+    """The images moved by at most a pixel, zeros coming in."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    return padded[:, 1 - down : 29 - down, 1 - right : 29 - right]
+
+
+def test_views_are_the_mean_over_moved_images() -> None:
+    member = build_cnn((2, 4), (2, 1), seed=2, pooled=False)
+    found = make_predictor(merge([member], [1.0], views=5))(IMAGES)
+    logs = [
+        np.log(make_predictor(member)(moved(IMAGES, *shift)).astype(np.float64)) for shift in SHIFTS
+    ]
+    expected = np.exp(np.mean(logs, axis=0))
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+    assert np.abs(found - make_predictor(member)(IMAGES)).max() > 1e-4
+
+
+def test_views_need_convolutions() -> None:
+    with pytest.raises(UsageError, match=r"model\.views = 1"):
+        merge([build_ann((8,))], [1.0], views=2)
+
+
+def test_a_run_saved_with_views_is_a_candidate_as_the_plain_network(tmp_path: Path) -> None:
+    recipe = load_recipe("cnn").override(["model.filters=[2,4]", "model.depth=[1,1]"])
+    network = build_full(recipe)
+    save_model(as_saved(network, recipe, 100), tmp_path / "model.keras")
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    found = single_network(tmp_path)
+    assert isinstance(found, keras.Sequential)
+    np.testing.assert_array_equal(make_predictor(found)(IMAGES), make_predictor(network)(IMAGES))
 
 
 def test_the_same_network_twice_can_be_merged() -> None:

@@ -80,6 +80,17 @@ def test_parity_of_an_ensemble_also_after_a_reload(tmp_path: Any) -> None:
         assert parity(loaded) <= 1e-5
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+def test_parity_of_several_views_that_share_their_weights(tmp_path: Any, pooled: bool) -> None:
+    members = [trained_cnn(seed=3, pooled=pooled), trained_cnn(seed=4, pooled=pooled)]
+    model = merge(members, [0.4, 0.6], views=5)
+    assert parity(model) <= 1e-5
+    weights = sum(member.count_params() for member in members)
+    assert model.count_params() == weights + 2 * 5 * 10 * 10
+    save_model(model, tmp_path / "model.keras")
+    assert parity(load_model(tmp_path / "model.keras")) <= 1e-5
+
+
 def test_an_ensemble_keeps_the_eleventh_class() -> None:
     model = merge([trained_cnn(11, 1), trained_cnn(11, 2)], [0.5, 0.5])
     _, not_a_digit = Engine(export_onnx(model, METADATA)).predict_with_rejection(IMAGES)
@@ -91,7 +102,8 @@ def test_same_network_gives_the_same_bytes() -> None:
 
 
 def test_everything_that_our_networks_hold_has_a_translation() -> None:
-    assert set(TRANSLATIONS) == ALLOWED_LAYERS - {"Activation"}
+    # Inputs are no nodes of the graph.
+    assert set(TRANSLATIONS) == ALLOWED_LAYERS - {"Activation", "InputLayer"}
 
 
 LAYERS = keras.layers

@@ -64,6 +64,10 @@ def build(kind: str, settings: Mapping[str, Any], inputs: Sequence[Shape]) -> tu
             shape = max(inputs, key=prod)
         case "GlobalAveragePooling2D":
             shape = (channels,)
+        case "ZeroPadding2D":
+            shape = resized(shape, settings["padding"], 1)
+        case "Cropping2D":
+            shape = resized(shape, settings["cropping"], -1)
         case "Concatenate":
             shape = (*shape[:-1], sum(each[-1] for each in inputs))
         case "BatchNormalization":
@@ -76,6 +80,19 @@ def build(kind: str, settings: Mapping[str, Any], inputs: Sequence[Shape]) -> tu
             down, right = settings["strides"]
             shape = (ceil(shape[0] / down), ceil(shape[1] / right), settings["filters"])
     return weights, shape
+
+
+def resized(shape: Shape, margins: Sequence[Sequence[int]], sign: int) -> Shape:
+    """Return `shape` with margins around rows and columns, or without them where `sign` is -1.
+
+    Negative ones, or a crop that leaves nothing, are a ValueError.
+    """
+    if min(side for pair in margins for side in pair) < 0:
+        raise ValueError(f"margins of {margins}")
+    down, right = (side + sign * sum(pair) for side, pair in zip(shape, margins, strict=False))
+    if min(down, right) < 1:
+        raise ValueError(f"a crop by {margins}")
+    return (down, right, *shape[2:])
 
 
 def reshaped(shape: Shape, target: Sequence[int]) -> Shape:

@@ -7,6 +7,7 @@ and pulls in some 25 packages (`docs/design-notes.md`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import keras
@@ -40,14 +41,17 @@ FREE = 64
 class Graph:
     """The ONNX graph under construction.
 
-    Nodes in order, constants by name, the values that feed the layer at hand, and the latest value.
-    `folded` keeps the rows, columns and channels of values that were flattened, by name.
+    Nodes in order, constants by name, the values that feed the layer at hand, their shape, and the
+    latest value. `folded` keeps the rows, columns and channels of values that were flattened, by
+    name; `normalized` the kernels that batch normalisation is already part of.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.before: list[str] = []
+        self.shape: tuple[int | None, ...] = ()
+        self.normalized: set[str] = set()
         self.folded: dict[str, tuple[int, ...]] = {}
         self.value = INPUT_NAME
 
@@ -61,10 +65,20 @@ class Graph:
         self.join(operator, [self.value, *inputs], [name], **attributes)
 
     def join(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
-        """Add a node that takes `inputs`; its first output becomes the latest value."""
-        name = outputs[0]
+        """Add a node that takes `inputs`; its first output becomes the latest value.
+
+        A layer that is used again gets a number behind its name.
+        """
+        name = self.free(outputs[0])
+        outputs = [name, *outputs[1:]]
         self.nodes.append(helper.make_node(operator, inputs, outputs, name=name, **attributes))
         self.value = name
+
+    def free(self, name: str) -> str:
+        """Return `name`, with a number behind it where an output is called so already."""
+        taken = {node.output[0] for node in self.nodes}
+        names = (f"{name}.{number}" for number in count(2))
+        return name if name not in taken else next(n for n in names if n not in taken)
 
 
 def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
@@ -77,23 +91,24 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
     """
     graph = Graph()
     graph.add("Cast", name="pixels", to=TensorProto.FLOAT)
-    values = {layer.name: "pixels" for layer in inputs_of(model)}
-    for layer in model.layers:
+    values = {id(tensor): "pixels" for tensor in model.inputs}
+    for node in nodes_of(model):
+        layer, tensors = node.operation, node.input_tensors
         translate = TRANSLATIONS.get(type(layer).__name__)
         if translate is None:
             raise ModelRefused(
                 f"a {type(layer).__name__} layer cannot be exported to ONNX.",
                 f"Layers with a translation: {', '.join(TRANSLATIONS)}.",
             )
-        graph.before = [values[name] for name in names_before(layer)]
-        graph.value = graph.before[0]
+        graph.before = [values[id(tensor)] for tensor in tensors]
+        graph.value, graph.shape = graph.before[0], tensors[0].shape
         if graph.folded.keys() & set(graph.before) and type(layer).__name__ not in AFTER_FOLDING:
             raise ModelRefused(
                 f"a {type(layer).__name__} after flattened channels cannot be exported to ONNX.",
                 "Let a Dense layer follow, which the export can put into ONNX's order.",
             )
         translate(graph, layer)
-        values[layer.name] = graph.value
+        values[id(node.outputs[0])] = graph.value
     # Steps of a number, or the classes of one digit.
     if len(model.output_shape) == 3:
         ends = finish_steps(graph, metadata)
@@ -103,15 +118,11 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
     return content
 
 
-def inputs_of(model: keras.Model) -> list[Any]:
-    """Return the input layers of a model; a Sequential one does not list its own."""
-    return [tensor._keras_history.operation for tensor in model.inputs]
-
-
-def names_before(layer: Any) -> list[str]:
-    """Return the names of the layers that feed `layer`; an input is fed by itself."""
-    tensors = layer._inbound_nodes[-1].input_tensors
-    return [tensor._keras_history.operation.name for tensor in tensors] or [layer.name]
+def nodes_of(model: keras.Model) -> list[Any]:
+    """Return each use of a layer, those first that others wait for; the inputs are left out."""
+    by_depth = getattr(model, "_functional", model)._nodes_by_depth
+    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for node in nodes if not node.is_input]
 
 
 def skip(graph: Graph, layer: Any) -> None:
@@ -130,8 +141,8 @@ def add_rescaling(graph: Graph, layer: Any) -> None:
 def add_flatten(graph: Graph, layer: Any) -> None:
     """Fold all axes but the first; ONNX has channels first, Keras last."""
     graph.add("Flatten", name=layer.name, axis=1)
-    if len(layer.input.shape) > 3:
-        graph.folded[layer.name] = tuple(layer.input.shape[1:])
+    if len(graph.shape) > 3:
+        graph.folded[graph.value] = tuple(int(side or 0) for side in graph.shape[1:])
 
 
 def add_reshape(graph: Graph, layer: Any) -> None:
@@ -157,17 +168,20 @@ def add_convolution(graph: Graph, layer: Any) -> None:
     pads = [
         padding_of(layer.padding, *sizes)
         for sizes in zip(
-            layer.input.shape[1:3],
+            graph.shape[1:3],
             layer.strides,
             layer.kernel_size,
             layer.dilation_rate,
             strict=True,
         )
     ]
+    names = f"{layer.name}.kernel", f"{layer.name}.bias"
+    if names[0] not in graph.normalized:
+        graph.constant(names[0], kernel)
+        graph.constant(names[1], bias)
     graph.add(
         "Conv",
-        graph.constant(f"{layer.name}.kernel", kernel),
-        graph.constant(f"{layer.name}.bias", bias),
+        *names,
         name=layer.name,
         kernel_shape=list(layer.kernel_size),
         dilations=list(layer.dilation_rate),
@@ -194,6 +208,9 @@ def fold_normalization(graph: Graph, layer: Any) -> None:
         raise ModelRefused(f"batch normalisation after {node.op_type} cannot be exported to ONNX.")
     if not (layer.center and layer.scale):
         raise ModelRefused("batch normalisation needs scale and centre to be exported to ONNX.")
+    if node.input[1] in graph.normalized:
+        return
+    graph.normalized.add(node.input[1])
     gamma, beta, mean, variance = (
         np.asarray(v, np.float64)
         for v in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
@@ -208,6 +225,23 @@ def add_pooling(graph: Graph, layer: Any) -> None:
     """Average each channel over the image."""
     graph.add("GlobalAveragePool", name=f"{layer.name}.pooled")
     graph.add("Flatten", name=layer.name, axis=1)
+
+
+def add_padding(graph: Graph, layer: Any) -> None:
+    """Put zeros around each image."""
+    add_margins(graph, layer, layer.padding, 1)
+
+
+def add_cropping(graph: Graph, layer: Any) -> None:
+    """Cut the margins of each image off: ONNX takes that as padding below zero."""
+    add_margins(graph, layer, layer.cropping, -1)
+
+
+def add_margins(graph: Graph, layer: Any, margins: Any, sign: int) -> None:
+    """Add margins around rows and columns, or take them away where `sign` is -1."""
+    (above, below), (left, right) = margins
+    pads = sign * np.array([0, 0, above, left, 0, 0, below, right], np.int64)
+    graph.add("Pad", graph.constant(f"{layer.name}.pads", pads), name=layer.name)
 
 
 def add_relu(graph: Graph, layer: Any) -> None:
@@ -252,7 +286,6 @@ def add_concatenation(graph: Graph, layer: Any) -> None:
 
 
 TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
-    "InputLayer": skip,
     "Dropout": skip,
     "Rescaling": add_rescaling,
     "Flatten": add_flatten,
@@ -260,6 +293,8 @@ TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
     "Conv2D": add_convolution,
     "BatchNormalization": fold_normalization,
     "ReLU": add_relu,
+    "ZeroPadding2D": add_padding,
+    "Cropping2D": add_cropping,
     "GlobalAveragePooling2D": add_pooling,
     "Dense": add_dense,
     "Concatenate": add_concatenation,

@@ -35,6 +35,8 @@ ALLOWED_LAYERS = {
     "Conv2D",
     "BatchNormalization",
     "ReLU",
+    "ZeroPadding2D",
+    "Cropping2D",
     "GlobalAveragePooling2D",
     "Dense",
     "Dropout",

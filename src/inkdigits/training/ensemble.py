@@ -14,10 +14,12 @@ from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.calibration import as_logits, cross_entropy
 from inkdigits.evaluation.model_file import find_model
-from inkdigits.models.ensemble import merge
+from inkdigits.models.ensemble import kept_layers, member_name, merge
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import load_model
-from inkdigits.training.recipe import EnsembleRecipe
+from inkdigits.training.folder import RECIPE_FILE
+from inkdigits.training.network import build_full
+from inkdigits.training.recipe import EnsembleRecipe, load_recipe
 
 Floats = NDArray[np.float64]
 # Rounds of adding one more member; weights come out as multiples of its reciprocal.
@@ -40,11 +42,13 @@ def build_ensemble(
     val: Examples,
     train_member: Callable[[Path, str, int], None],
     say: Callable[[str], None],
+    views: int = 1,
 ) -> keras.Model:
     """Return the ensemble of the recipe's candidates, trained by `train_member` where it must be.
 
-    `say` is told which members got which weight. Raises UsageError when there is no candidate, for
-    one that is itself an ensemble, and when some know an eleventh class and others do not.
+    Each member sees so many `views` of an image. `say` is told which members got which weight.
+    Raises UsageError when there is no candidate, for one that is itself an ensemble, and when some
+    know an eleventh class and others do not.
     """
     runs = [Path(run) for run in recipe.runs]
     for place, name, seed in candidate_folders(recipe, folder):
@@ -52,11 +56,7 @@ def build_ensemble(
         runs.append(place)
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
-    models = [load_model(find_model(run, KERAS_FILES)) for run in runs]
-    if not all(isinstance(model, keras.Sequential) for model in models):
-        raise UsageError(
-            "an ensemble's candidates must be single networks.", "Name the runs of its members."
-        )
+    models = [single_network(run) for run in runs]
     if len({model.output_shape[-1] for model in models}) > 1:
         raise UsageError(
             "an ensemble's candidates must tell the same classes apart.",
@@ -66,7 +66,26 @@ def build_ensemble(
     weights = choose_members(logits, val.labels)
     for number, weight in weights.items():
         say(f"member {runs[number]}  weight {weight:.2f}")
-    return merge([models[number] for number in weights], list(weights.values()))
+    return merge([models[number] for number in weights], list(weights.values()), views)
+
+
+def single_network(run: Path) -> keras.Model:
+    """Return the network of a run as a plain chain of layers, also where it was saved with views.
+
+    Raises UsageError for a run that is an ensemble itself.
+    """
+    saved = load_model(find_model(run, KERAS_FILES))
+    if isinstance(saved, keras.Sequential):
+        return saved
+    recipe = load_recipe(str(run / RECIPE_FILE))
+    if recipe.model.kind != "cnn":
+        raise UsageError(
+            "an ensemble's candidates must be single networks.", "Name the runs of its members."
+        )
+    network = build_full(recipe)
+    for layer in kept_layers(network):
+        layer.set_weights(saved.get_layer(member_name(1, layer)).get_weights())
+    return network
 
 
 def choose_members(

@@ -12,6 +12,7 @@ from rich.console import Console
 from inkdigits.data.dataset import Examples
 from inkdigits.models.ann import build_ann
 from inkdigits.models.cnn import build_cnn
+from inkdigits.models.ensemble import merge
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
@@ -37,14 +38,24 @@ def train_network(
 def as_saved(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
     """Return the trained `model` as one that computes in float32 and that any Keras loads.
 
-    Keras alone does not know our Muon: the saved model is compiled with Adam, at the same rate.
+    Keras alone does not know our Muon: the saved model is compiled with Adam, at the same rate. It
+    looks at as many views of an image as the recipe says.
     """
-    if recipe.model.precision == "float32" and recipe.training.optimizer == "adam":
+    settings = recipe.model
+    is_plain = settings.precision == "float32" and settings.views == 1
+    if is_plain and recipe.training.optimizer == "adam":
         return model
-    full = build_model(replace(recipe, model=replace(recipe.model, precision="float32")))
+    full = build_full(recipe)
     full.set_weights(model.get_weights())
+    if settings.views > 1:
+        full = merge([full], [1.0], settings.views)
     compile_model(full, replace(recipe.training, optimizer="adam"), n)
     return full
+
+
+def build_full(recipe: Recipe) -> keras.Model:
+    """Return the untrained network that the recipe describes, computing in float32."""
+    return build_model(replace(recipe, model=replace(recipe.model, precision="float32")))
 
 
 def build_model(recipe: Recipe) -> keras.Model:

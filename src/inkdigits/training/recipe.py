@@ -20,6 +20,7 @@ from inkdigits.training.keys import assign, build, nearest, require
 KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
 MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
+MOST_VIEWS = 5
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
@@ -60,8 +61,9 @@ class ModelRecipe:
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
     before, averaged over the image when `pooled`, then dropout; trained in `precision`, saved in
-    float32. `ensemble`: the members of the `[ensemble]` table. `line`: reads a whole number; five
-    `filters`, from the first convolution to the steps of the output.
+    float32. `ensemble`: the members of the `[ensemble]` table. Both say the mean of what they see
+    in `views` (1–5) of an image, moved by one pixel. `line`: reads a whole number; five `filters`,
+    from the first convolution to the steps of the output.
     """
 
     kind: str = "ann"
@@ -69,6 +71,7 @@ class ModelRecipe:
     filters: tuple[int, ...] = (32, 64)
     depth: tuple[int, ...] = (3, 2)
     pooled: bool = True
+    views: int = 1
     dropout: float = 0.0
     precision: str = PRECISIONS[0]
 
@@ -79,6 +82,9 @@ class ModelRecipe:
         told = "float32, or bfloat16 for a cnn or line"
         require("model.precision", self.precision, known, told)
         require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
+        most = MOST_VIEWS if self.kind in ("cnn", "ensemble") else 1
+        told = f"1–{MOST_VIEWS}, above 1 for a cnn or ensemble"
+        require("model.views", self.views, 1 <= self.views <= most, told)
         for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
             sizes_fit = all(1 <= units <= 65_536 for units in sizes)
             require(f"model.{key}", list(sizes), sizes_fit, "a list of layer widths of 1–65536")

@@ -197,7 +197,8 @@ def assemble(job: Job, val_part: Examples) -> keras.Model:
     def say(text: str) -> None:
         job.console.print(text, soft_wrap=True)
 
-    return build_ensemble(job.recipe.ensemble, job.folder, val_part, train_member, say)
+    settings, views = job.recipe.ensemble, job.recipe.model.views
+    return build_ensemble(settings, job.folder, val_part, train_member, say, views)
 
 
 def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
