@@ -22,8 +22,10 @@ NOT_A_DIGIT_NAME = "not_a_digit"
 DIGIT_LABELS = [str(digit) for digit in range(10)]
 OTHER = "?"
 """A sign that is no digit and makes what stands around it no whole number."""
-LINE_LABELS = [*DIGIT_LABELS, OTHER, ""]
-"""What the steps of a whole number are: a digit, another sign, or nothing."""
+POINT = "."
+"""A point or comma: what stands behind it tells whether it parts thousands or makes a decimal."""
+LINE_LABELS = [*DIGIT_LABELS, OTHER, POINT, ""]
+"""What the steps of a whole number are: a digit, another sign, a point, or nothing."""
 PREFIX = "inkdigits."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.points import without_points
 from inkdigits.artefact.selective import wilson_interval
 from inkdigits.errors import InvalidData
 from inkdigits.imaging.line import side_by_side
@@ -56,7 +57,8 @@ class Readings:
 
 def read_crops(engine: LineEngine, crops: Sequence[NDArray[np.uint8]]) -> Readings:
     """Read each number from its one crop, uint8 (32, W)."""
-    best = [decode([engine.predict_steps(side_by_side([crop]))[0]])[0] for crop in crops]
+    seen = [without_points(engine.predict_steps(side_by_side([crop]))) for crop in crops]
+    best = [decode(list(steps))[0] for steps in seen]
     return Readings(
         [candidate.text for candidate in best],
         np.array([candidate.probability for candidate in best]),

@@ -17,7 +17,7 @@ TINY = 1e-7
 def ctc_loss(labels: Any, probabilities: Any) -> Any:
     """Return the negative log-likelihood (N,) of labels under the steps (Graves et al., 2006).
 
-    `labels` int (N, L), classes filled up with the blank; `probabilities` (N, T, 12).
+    `labels` int (N, L), classes filled up with the blank; `probabilities` (N, T, 13).
     """
     labels = keras.ops.cast(labels, "int32")
     logits = keras.ops.log(keras.ops.cast(probabilities, "float32") + TINY)
@@ -33,7 +33,7 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
 
 
 def greedy_texts(probabilities: NDArray[np.float32]) -> list[str]:
-    """Return the best class of each step as text, repeats and blanks left out; (N, T, 12)."""
+    """Return the best class of each step as text, repeats and blanks left out; (N, T, 13)."""
     best = np.asarray(probabilities).argmax(-1)
     changes = np.ones(best.shape, bool)
     changes[:, 1:] = best[:, 1:] != best[:, :-1]

@@ -86,7 +86,7 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
 
     Input `images` uint8 (N, 28, 28); output `probabilities` float32 (N, 10), the temperature of
     `metadata` applied. A model with an eleventh class gets the output `not_a_digit` float32 (N,),
-    too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 12). Raises
+    too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 13). Raises
     ModelRefused for a layer that has no translation here.
     """
     graph = Graph()

@@ -29,8 +29,9 @@ def build_line(
     """Return the whole-number network, its weights fixed by `seed`.
 
     Input: crops (N, 32, W), 0–255, ink bright, W a multiple of 4; rescaled by its first layer.
-    Output: probabilities (N, W / 2, 12) of the digits 0–9, of any other sign that makes the whole
-    no number, and of the blank between them, for connectionist temporal classification.
+    Output: probabilities (N, W / 2, 13) of the digits 0–9, of any other sign that makes the whole
+    no number, of a point or comma, and of the blank between them, for connectionist temporal
+    classification.
     Convolutions, `filters` wide, bring the 32 rows down to one; then each step looks around itself:
     no recurrence. `dropout` 0–1 stands before the last layer. With the `precision` bfloat16 all but
     the last layer compute in it; weights are float32.

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.artefact.metadata import DIGIT_LABELS, OTHER
 from inkdigits.errors import InvalidData
 
-CLASSES = len(LINE_LABELS)
+SIGNS = "".join([*DIGIT_LABELS, OTHER])
+"""The signs that texts are made of, the class of each is its place; points are told by then."""
+CLASSES = len(SIGNS) + 1
 BLANK = CLASSES - 1
-SIGNS = "".join(LINE_LABELS)
-"""The signs that texts are made of, the class of each is its place."""
 LEAST = 1e-250
 """Less probability than this is none."""
 NEGLIGIBLE = 1e-30

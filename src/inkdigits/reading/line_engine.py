@@ -28,7 +28,7 @@ class LineEngine:
         self.metadata = self._session.metadata
 
     def predict_steps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of each step, float32 (N, W / 2, 12): 0–9, and none of them.
+        """Return what each step is, float32 (N, W / 2, 13): 0–9, another sign, a point, or none.
 
         `crops` is uint8 (N, 32, W), ink bright, W a multiple of 4; N may be 0. Raises InvalidData
         on any other dtype or shape.
@@ -41,7 +41,7 @@ class LineEngine:
 
 
 def check_interface(session: Any) -> None:
-    """Raise ModelRefused unless the graph maps uint8 (N, 32, W) to float (N, T, 12)."""
+    """Raise ModelRefused unless the graph maps uint8 (N, 32, W) to float (N, T, 13)."""
     wide: list[int | None] = [HEIGHT, None]
     steps: list[int | None] = [None, len(LINE_LABELS)]
     check_ends("input", session.get_inputs(), [(INPUT_NAME, "tensor(uint8)", (wide,))])

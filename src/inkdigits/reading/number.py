@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.points import without_points
 from inkdigits.imaging.line import (
     HEIGHT,
     VIEWS,
@@ -38,16 +39,16 @@ class LineModel(Protocol):
     metadata: Metadata
 
     def predict_steps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return float32 (N, W / 2, 12) for uint8 (N, 32, W)."""
+        """Return float32 (N, W / 2, 13) for uint8 (N, 32, W)."""
 
 
 @dataclass(frozen=True)
 class SeenNumber:
     """What was seen where one number may stand.
 
-    `crops` are the views of it, `steps` float32 (V, T, 12) what the network says of them,
-    `candidates` the most probable texts, best first: "" and those with a sign that is no digit
-    among them, unless constraints rule them out.
+    `crops` are the views of it, `steps` float32 (V, T, 12) what the network says of them, points
+    told by what follows them, `candidates` the most probable texts, best first: "" and those with a
+    sign that is no digit among them, unless constraints rule them out.
     """
 
     crops: tuple[LineCrop, ...]
@@ -83,7 +84,7 @@ def look(
     crops: tuple[LineCrop, ...], model: LineModel, constraints: Constraints | None, top: int
 ) -> SeenNumber:
     """Return what `model` sees in the crops of one number."""
-    steps = model.predict_steps(side_by_side([crop.image for crop in crops]))
+    steps = without_points(model.predict_steps(side_by_side([crop.image for crop in crops])))
     return SeenNumber(crops, steps, tuple(decode(list(steps), top, constraints)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from inkdigits.artefact.metadata import LINE_LABELS, OTHER
+from inkdigits.artefact.metadata import OTHER
 from inkdigits.imaging.clean import Grey
 from inkdigits.imaging.line import (
     HEIGHT,
@@ -21,6 +21,7 @@ from inkdigits.imaging.line import (
     side_by_side,
 )
 from inkdigits.imaging.line_ink import LineInk, line_depth, quantile
+from inkdigits.reading import lattice
 from inkdigits.reading.ctc import Candidate, Span, align
 from inkdigits.reading.number import STEP, SeenNumber, digits_of
 from inkdigits.reading.panels import (
@@ -40,6 +41,9 @@ from inkdigits.reading.panels import (
     note,
 )
 from inkdigits.reading.reader import is_number
+
+READ = [*lattice.SIGNS, ""]
+"""What a step may be once points are told, row by row."""
 
 LARGEST_CROP = 6
 """Pixels of a picture to one of a crop, at most; as many as a panel has room for."""
@@ -159,7 +163,7 @@ def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
     needed = LABELS + crop.shape[1] * by
     width = HALF if needed <= HALF else max(CONTENT, needed)
     area = Map((width - needed) // 2 + LABELS, SIGNS + HEIGHT * by, by * STEP)
-    image = Image.new("RGB", (width, area.top + len(LINE_LABELS) * ROW), CARD)
+    image = Image.new("RGB", (width, area.top + len(READ) * ROW), CARD)
     image.paste(enlarged(crop, by), (area.left, SIGNS))
     draw_steps(image, seen.steps[view], area)
     if best is not None:
@@ -181,7 +185,7 @@ def draw_steps(image: Image.Image, steps: NDArray[np.float32], area: Map) -> Non
     image.paste(heat_map(steps, area.step), (area.left, area.top))
     draw = ImageDraw.Draw(image)
     right = area.left + len(steps) * area.step - 1
-    for row, label in enumerate(LINE_LABELS):
+    for row, label in enumerate(READ):
         name = {OTHER: "other sign", "": "none"}.get(label, label)
         top = area.top + row * ROW
         draw.text((area.left - 8, top + ROW / 2), name, QUIET, font(14), anchor="rm")
@@ -194,7 +198,7 @@ def heat_map(steps: NDArray[np.float32], width: int) -> Image.Image:
     A step is `width` pixels wide. The shade is by the root, so that small ones are seen; "none" is
     paler, because it is what most steps say.
     """
-    colours = np.array([DARK] * (len(LINE_LABELS) - 1) + [PALE], np.float32)
+    colours = np.array([DARK] * (len(READ) - 1) + [PALE], np.float32)
     share = np.sqrt(np.clip(steps.T, 0, 1))[:, :, None]
     shades = np.rint(255 + share * (colours[:, None] - 255)).astype(np.uint8)
     return Image.fromarray(shades.repeat(ROW, axis=0).repeat(width, axis=1))
@@ -210,7 +214,7 @@ def draw_alignment(
     letter = font(int(np.clip(1.5 * closest, 9, 26)))
     for sign, span, middle in zip(text, spans, middles, strict=True):
         draw.text((middle, SIGNS / 2), sign, ACCENT, letter, anchor="mm")
-        draw_span(draw, LINE_LABELS.index(sign), span, area)
+        draw_span(draw, READ.index(sign), span, area)
 
 
 def draw_span(draw: ImageDraw.ImageDraw, row: int, span: Span, area: Map) -> None:

@@ -39,7 +39,9 @@ def in_comb(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
         corners.append((x, y, x + glyph.shape[1], y + glyph.shape[0]))
     found = np.array(corners)
     rows = int(found[:, 1].min()), int(found[:, 3].max())
-    return Writing(ink, printed, np.asarray((ink > 60).any(axis=0)), rows, height, writer.pen)
+    columns = np.asarray((ink > 60).any(axis=0))
+    nowhere = np.zeros_like(columns)
+    return Writing(ink, printed, columns, nowhere, rows, height, writer.pen)
 
 
 def draw_box(

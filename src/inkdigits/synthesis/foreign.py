@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inkdigits.artefact.metadata import OTHER
+from inkdigits.artefact.metadata import OTHER, POINT
 from inkdigits.synthesis.hand import Hand
 from inkdigits.synthesis.layout import Line, scaled
 from inkdigits.synthesis.punctuation import add_dash, add_point
@@ -55,8 +55,9 @@ def grade(rng: np.random.Generator) -> str:
 
 
 def as_label(text: str) -> str:
-    """Return a text with each sign that is no digit as `OTHER`."""
-    return "".join(sign if sign.isdigit() else OTHER for sign in text)
+    """Return a text with each point or comma as `POINT`, any other sign but digits as `OTHER`."""
+    labels = dict.fromkeys(POINTS, POINT)
+    return "".join(sign if sign.isdigit() else labels.get(sign, OTHER) for sign in text)
 
 
 def add_foreign(

@@ -22,7 +22,8 @@ class Line:
     """A line of writing that grows to the right: `ink` uint8 (rows, columns), bright on 0.
 
     `baseline` is the row on which digits stand, `end` the first free column, `edge` the last inked
-    column of each row; `counted` says which columns hold ink of the number.
+    column of each row; `counted` says which columns hold ink of the number, `points` the middle
+    columns of points and commas.
     """
 
     ink: Ink
@@ -30,16 +31,18 @@ class Line:
     end: int = 0
     edge: NDArray[np.int64] = field(init=False)
     counted: NDArray[np.bool_] = field(init=False)
+    points: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.edge = np.full(len(self.ink), -(10**6))
         self.counted = np.zeros(self.ink.shape[1], bool)
 
-    def add(self, glyph: Ink, rise: float, gap: float, counts: bool) -> None:
+    def add(self, glyph: Ink, rise: float, gap: float, counts: bool) -> int | None:
         """Set `glyph` so that its bottom is `rise` rows above the baseline, `gap` columns off.
 
         The gap is measured where the strokes come nearest; a negative one overlaps them. `counts`
-        says whether the glyph is part of the number.
+        says whether the glyph is part of the number. Returns its middle column, None where no room
+        is left for it.
         """
         glyph = cut_to_ink(glyph)
         rows, columns = glyph.shape
@@ -48,7 +51,7 @@ class Line:
         glyph = glyph[: len(self.ink) - top]
         left = self.place(glyph, part, gap)
         if left + columns > self.ink.shape[1]:
-            return
+            return None
         where = self.ink[part, left : left + columns]
         np.maximum(where, glyph, out=where)
         filled = glyph > 60
@@ -59,6 +62,7 @@ class Line:
         self.end = max(self.end, left + columns)
         if counts:
             self.counted[left : left + columns] |= filled.any(axis=0)
+        return int(left + columns // 2)
 
     def place(self, glyph: Ink, part: slice, gap: float) -> int:
         """Return the column at which `glyph` starts."""

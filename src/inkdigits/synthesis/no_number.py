@@ -37,8 +37,8 @@ def no_number(writer: Writer, rng: np.random.Generator) -> tuple[Writing, str]:
     room = round(0.8 * writer.height)
     sheet = np.pad(ink, room)
     nowhere = np.zeros(sheet.shape[1], bool)
-    writing = Writing(sheet, np.zeros_like(sheet), nowhere, None, writer.height, writer.pen)
-    return writing, label
+    printed = np.zeros_like(sheet)
+    return Writing(sheet, printed, nowhere, nowhere, None, writer.height, writer.pen), label
 
 
 def word(writer: Writer, rng: np.random.Generator) -> tuple[Ink, int]:

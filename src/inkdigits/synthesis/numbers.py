@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import OTHER
+from inkdigits.artefact.metadata import OTHER, POINT
+from inkdigits.artefact.points import as_whole
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
 from inkdigits.imaging.line import VIEWS, LineCrop, cut, find_number
@@ -42,6 +43,10 @@ FOUND = 0.9
 """A crop must hold so much of the number's columns and rows, else its text would be wrong."""
 GAP = 3
 """So many columns of a crop without ink, where a digit has some, are a lost stroke."""
+BARS_KEPT = 0.15
+"""So many crops in which a printed bar is left are learnt from: more of them hide plain bar 1s."""
+BAR_ROWS, BAR_COLUMNS = 15, 6
+"""A bar is at least so tall and at most so wide, in pixels of the crop."""
 FAINT = 40
 """Ink of a crop is brighter than this."""
 VIEW_SHARES = (0.5, 0.25, 0.25)
@@ -54,14 +59,15 @@ KIND_SHARES = (0.34, 0.2, 0.16, 0.08, 0.12, 0.1)
 class MadePage:
     """A made page: `grey` uint8 (h, w), what is to be read, and where its digits are.
 
-    `text` has an `OTHER` for each sign that makes it no whole number. `columns` are places with
-    ink of a digit as shares of the width, `rows` the digits' first and last place as shares of the
-    height, None where there is no digit.
+    `text` has an `OTHER` for each sign that makes it no whole number, and its points. `columns` are
+    places with ink of a digit as shares of the width, `points` those of points and commas in order,
+    `rows` the digits' first and last place as shares of the height, None where there is no digit.
     """
 
     grey: NDArray[np.uint8]
     text: str
     columns: NDArray[np.float64]
+    points: NDArray[np.float64]
     rows: tuple[float, float] | None
 
 
@@ -75,7 +81,8 @@ def write_numbers(
     redraw. Raises UsageError for a negative count or a digit of which there is none.
     """
     pool = checked_pool(n, digits, rng)
-    return [(page.grey, page.text) for page in (made_page(pool, rng) for _ in range(n))]
+    pages = (made_page(pool, rng) for _ in range(n))
+    return [(page.grey, as_whole(page.text)) for page in pages]
 
 
 def number_examples(
@@ -83,7 +90,9 @@ def number_examples(
 ) -> tuple[list[NDArray[np.uint8]], list[str]]:
     """Return `n` crops, uint8 (32, W), made by the reader's own code, and their texts; by seed.
 
-    Pages on which the crop misses part of the number are made again. Raises as `write_numbers`.
+    Pages on which the crop misses part of the number are made again, and most of those on which a
+    printed bar is left that nothing tells from a 1. A text has its points, those that the crop
+    shows. Raises as `write_numbers`.
     """
     rng = np.random.default_rng(seed)
     pool = checked_pool(n, digits, rng)
@@ -91,10 +100,10 @@ def number_examples(
     texts: list[str] = []
     while len(images) < n:
         page = made_page(pool, rng)
-        crop = some_crop(page, rng)
-        if crop is not None:
-            images.append(crop)
-            texts.append(page.text)
+        found = some_crop(page, rng)
+        if found is not None:
+            images.append(found[0])
+            texts.append(found[1])
     return images, texts
 
 
@@ -112,8 +121,8 @@ def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeleton
     return pool
 
 
-def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | None:
-    """Return one of the crops of a page, None where the number was not found whole."""
+def some_crop(page: MadePage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str] | None:
+    """Return one of the crops of a page and its text, None where the number was not found whole."""
     place = find_number(page.grey)
     if place is None:
         return None
@@ -122,8 +131,44 @@ def some_crop(page: MadePage, rng: np.random.Generator) -> NDArray[np.uint8] | N
         return None
     if page.rows is not None and found_share(crop, page) < FOUND:
         return None
+    text = seen_text(crop, page)
+    if text is None or (has_bar(crop, page) and rng.random() > BARS_KEPT):
+        return None
     view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
-    return crop.image if view == 0 else cut(place, VIEWS[view]).image
+    return (crop.image if view == 0 else cut(place, VIEWS[view]).image), text
+
+
+def seen_text(crop: LineCrop, page: MadePage) -> str | None:
+    """Return the page's text without the points that its crop lost; None where they do not fit."""
+    if page.text.count(POINT) != len(page.points):
+        return None
+    there = iter(is_inked(crop, page, page.points).tolist())
+    return "".join(sign for sign in page.text if sign != POINT or next(there))
+
+
+def is_inked(crop: LineCrop, page: MadePage, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return for places, as shares of the page's width, whether the crop has ink in that column."""
+    inked = cv2.dilate((crop.image.max(axis=0) > FAINT).astype(np.uint8)[None], np.ones((1, 3)))[0]
+    return np.asarray(inked[np.clip(crop_columns(crop, page, places), 0, len(inked) - 1)] > 0)
+
+
+def crop_columns(crop: LineCrop, page: MadePage, places: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the columns of a crop, inside or not, of places as shares of the page's width."""
+    across, start = crop.to_source[0, 0], crop.source_x(0)
+    columns = np.rint((places * page.grey.shape[1] - start) / across)
+    return np.asarray(columns.astype(np.int64))
+
+
+def has_bar(crop: LineCrop, page: MadePage) -> bool:
+    """Tell whether a crop has an upright bar, thin and tall, where the page has no digit."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats((crop.image > FAINT).view(np.uint8))
+    written = set(crop_columns(crop, page, page.columns).tolist())
+    return any(
+        height >= BAR_ROWS
+        and width <= BAR_COLUMNS
+        and written.isdisjoint(range(left, left + width))
+        for left, _, width, height, _ in stats[1:].tolist()
+    )
 
 
 def found_share(crop: LineCrop, page: MadePage) -> float:
@@ -133,14 +178,11 @@ def found_share(crop: LineCrop, page: MadePage) -> float:
     """
     if page.rows is None or not page.columns.size:
         return 0.0
-    high, wide = page.grey.shape
-    inked = cv2.dilate((crop.image.max(axis=0) > FAINT).astype(np.uint8)[None], np.ones((1, 3)))[0]
-    across, start = crop.to_source[0, 0], crop.source_x(0)
-    places = np.rint((page.columns * wide - start) / across).astype(int)
-    there = inked[np.clip(places, 0, len(inked) - 1)] > 0
-    lost = np.unique(places[~there])
-    # A point is a few columns.
-    gap = 1 if OTHER in page.text else GAP
+    high = page.grey.shape[0]
+    there = is_inked(crop, page, page.columns)
+    lost = np.unique(crop_columns(crop, page, page.columns)[~there])
+    # A sign among digits may be a few columns.
+    gap = 1 if OTHER in as_whole(page.text) else GAP
     if lost.size >= gap and (lost[gap - 1 :] - lost[: lost.size + 1 - gap] == gap - 1).any():
         return 0.0
     columns = float(there.mean())
@@ -162,8 +204,10 @@ def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
         writing, text = foreign_sheet(written, writer, rng), as_label(written)
     else:
         text = number_text(rng)
-        comb = kind == "comb"
-        writing = in_comb(text, writer, rng) if comb else on_sheet(text, writer, rng)
+        if kind == "comb":
+            writing = in_comb(text, writer, rng)
+        else:
+            writing, text = on_sheet(text, writer, rng)
     if kind == "ruled" or (kind == "cheque" and rng.random() < 0.45):
         writing = scene.ruled(writing, rng)
     if kind == "cell":
@@ -180,10 +224,12 @@ def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
 def as_page(grey: NDArray[np.uint8], text: str, writing: Writing) -> MadePage:
     """Return the photo with what is known of it from the sheet."""
     high, wide = writing.ink.shape
-    columns = (np.flatnonzero(writing.columns) + 0.5) / wide
+    columns, points = (
+        (np.flatnonzero(where) + 0.5) / wide for where in (writing.columns, writing.points)
+    )
     rows = writing.rows
     shares = None if rows is None else (max(0, rows[0]) / high, min(high, rows[1]) / high)
-    return MadePage(grey, text, columns, shares)
+    return MadePage(grey, text, columns, points, shares)
 
 
 def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writer:
@@ -197,16 +243,19 @@ def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writ
     )
 
 
-def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
-    """Write `text` on an empty sheet, with what people put around and into a number."""
+def on_sheet(text: str, writer: Writer, rng: np.random.Generator) -> tuple[Writing, str]:
+    """Write `text` on an empty sheet, with what people put around and into a number.
+
+    Returns its label, too: the digits and the points.
+    """
     height = writer.height
     line = new_line(height, len(text) + 6)
     if rng.random() < 0.1:
         add_head(line, height, writer.pen, rng)
-    write_digits(text, line, writer, rng)
+    label = write_digits(text, line, writer, rng)
     if rng.random() < (0.35 if len(text) > 1 else 0.08):
-        add_tail(line, height, writer.pen, rng)
-    return sheet(line, writer)
+        label += add_tail(line, height, writer.pen, rng)
+    return sheet(line, writer), label
 
 
 def foreign_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writing:
@@ -224,8 +273,12 @@ def foreign_sheet(text: str, writer: Writer, rng: np.random.Generator) -> Writin
     return sheet(line, writer)
 
 
-def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator) -> None:
-    """Write the digits of `text`: apart or touching, level or drifting, zeros perhaps smaller."""
+def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator) -> str:
+    """Write the digits of `text`: apart or touching, level or drifting, zeros perhaps smaller.
+
+    Returns the text with the points that were set between thousands.
+    """
+    label = ""
     height = writer.height
     usual = height * float(rng.choice([rng.uniform(0.15, 0.7), rng.uniform(0, 0.2), -0.04]))
     drift = height * rng.normal(0, 0.035)
@@ -239,7 +292,8 @@ def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator
     for place, digit in enumerate(text):
         left = len(text) - place
         if parted and place and left % 3 == 0:
-            add_separator(line, height, writer.pen, rng)
+            label += add_separator(line, height, writer.pen, rng)
+        label += digit
         rise = height * rng.normal(0, 0.035) + place * drift
         gap = usual + height * abs(rng.normal(0, 0.05))
         if linked and left <= zeros and (left == zeros or (parted and left % 3 == 0)):
@@ -251,6 +305,7 @@ def write_digits(text: str, line: Line, writer: Writer, rng: np.random.Generator
             size = (small if left <= zeros else 1.0) * np.exp(rng.normal(0, uneven))
             glyph = scaled(glyph, size) if size != 1 else glyph
             line.add(glyph, rise + (lift if left <= zeros else 0), gap, True)
+    return label
 
 
 def sheet(line: Line, writer: Writer) -> Writing:
@@ -258,6 +313,8 @@ def sheet(line: Line, writer: Writer) -> Writing:
     room = round(1.2 * writer.height)
     ink: Ink = np.pad(line.ink[:, : line.end + 2], ((room // 2, room // 2), (room, room)))
     columns = np.pad(line.counted[: line.end + 2], room)
+    points = np.zeros_like(columns)
+    points[np.add(line.points, room).astype(int)] = True
     filled = np.flatnonzero((ink[:, columns] > 40).any(axis=1))
     rows = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, len(ink))
-    return Writing(ink, np.zeros_like(ink), columns, rows, writer.height, writer.pen)
+    return Writing(ink, np.zeros_like(ink), columns, points, rows, writer.height, writer.pen)

@@ -1,4 +1,7 @@
-"""Punctuation: what stands around and inside a number and is not read: dots, dashes, currency."""
+"""Punctuation: what stands around and inside a number: points, dashes, currency signs.
+
+Points and commas are labelled as such; the rest is not read.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import POINT
 from inkdigits.synthesis.hand import Hand, new_hand
 from inkdigits.synthesis.layout import Line, scaled
 from inkdigits.synthesis.strokes import Ink
@@ -20,23 +24,23 @@ HEAD_SHARES = (0.15, 0.15, 0.15, 0.12, 0.08, 0.08, 0.1, 0.1, 0.05, 0.02)
 LETTER_S = ("9,1.6 5,0 1,2 2,5.6 7,8 9,11 6,14 1,12.6",)
 
 
-def add_tail(line: Line, height: float, pen: float, rng: np.random.Generator) -> None:
-    """Close a number as people close amounts, so that nothing can be added behind it."""
+def add_tail(line: Line, height: float, pen: float, rng: np.random.Generator) -> str:
+    """Close a number as people close amounts, so that nothing can be added; return its points."""
+    label = ""
     gap = height * rng.uniform(0.08, 0.5)
     kind = TAILS[int(rng.choice(len(TAILS), p=TAIL_SHARES))]
     for part in kind.split():
         if part in ("dot", "comma"):
-            add_point(line, height, pen, gap * 0.4, part == "comma", rng)
+            label += add_point(line, height, pen, gap * 0.4, part == "comma", rng)
         elif part in ("dash", "equals"):
             add_dash(line, height, pen, gap, 1 + (part == "equals"), rng)
         elif part == "colon":
-            rise = height * rng.uniform(0.4, 0.6)
-            add_point(line, height, pen, gap, False, rng, rise=rise)
-            add_point(line, height, pen, -1.6 * pen, False, rng)
+            add_colon(line, height, pen, gap, rng)
         elif part == "slashes":
             add_slashes(line, height, pen, gap, rng)
         else:
             add_sign(line, height, pen, gap, "#", rng)
+    return label
 
 
 def add_head(line: Line, height: float, pen: float, rng: np.random.Generator) -> None:
@@ -52,12 +56,20 @@ def add_head(line: Line, height: float, pen: float, rng: np.random.Generator) ->
         add_sign(line, height, pen, gap, sign, rng)
 
 
-def add_separator(line: Line, height: float, pen: float, rng: np.random.Generator) -> None:
-    """Part thousands by a dot, a comma or a raised stroke."""
+def add_colon(line: Line, height: float, pen: float, gap: float, rng: np.random.Generator) -> None:
+    """Set two dots, one above the other, that are no point of the number."""
+    before = len(line.points)
+    add_point(line, height, pen, gap, False, rng, rise=height * rng.uniform(0.4, 0.6))
+    add_point(line, height, pen, -1.6 * pen, False, rng)
+    del line.points[before:]
+
+
+def add_separator(line: Line, height: float, pen: float, rng: np.random.Generator) -> str:
+    """Part thousands by a dot, a comma or a raised stroke; return its label."""
     kind = rng.random()
     gap = height * rng.uniform(0.0, 0.25)
     rise = height * rng.uniform(0.85, 1.0) if kind > 0.94 else 0.0
-    add_point(line, height, pen, gap, kind > 0.72, rng, rise=rise)
+    return add_point(line, height, pen, gap, kind > 0.72, rng, rise=rise)
 
 
 def add_point(
@@ -69,23 +81,30 @@ def add_point(
     rng: np.random.Generator,
     rise: float | None = None,
     counts: bool = False,
-) -> None:
-    """Set a dot, or a comma that reaches below the baseline."""
+) -> str:
+    """Set a dot, or a comma that reaches below the baseline; return its label, "" without room."""
     if comma:
         length = height * rng.uniform(0.12, 0.35)
         lean = rng.uniform(-0.1, 0.6)
         below = 0.6 * length if rise is None or rise == 0 else -rise
         points = [[lean * length / height, 0], [0, length / height]]
         strokes = [np.array(points) * height]
-        line.add(drawn(strokes, pen), -below, gap, counts)
-        return
+        return marked(line, line.add(drawn(strokes, pen), -below, gap, counts))
     size = pen * rng.uniform(0.9, 1.6)
     side = round(size + 3)
     ink = np.zeros((side + 2, side + 2), np.uint8)
     axes = (round(8 * size * rng.uniform(0.7, 1.3)), round(8 * size))
     centre = (8 * (side + 1), 8 * (side + 1))
     cv2.ellipse(ink, centre, axes, float(rng.uniform(-60, 60)), 0, 360, 255, -1, cv2.LINE_AA, 4)
-    line.add(ink, rise or height * rng.normal(0, 0.05), gap, counts)
+    return marked(line, line.add(ink, rise or height * rng.normal(0, 0.05), gap, counts))
+
+
+def marked(line: Line, column: int | None) -> str:
+    """Note that a point stands at `column` of the line and return its label."""
+    if column is None:
+        return ""
+    line.points.append(column)
+    return POINT
 
 
 def add_dash(

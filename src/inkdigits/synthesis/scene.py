@@ -19,14 +19,16 @@ from inkdigits.synthesis.wear import grain
 class Writing:
     """Ink on a sheet: `ink` and `printed`, uint8 (h, w), bright on 0.
 
-    `columns`, bool (w,), says where there is ink of the number's digits, `rows` their first row and
-    the one after their last; None where nothing is to be read. `height` is that of a digit and
-    `pen` its stroke's width, in pixels.
+    `columns`, bool (w,), says where there is ink of the number's digits, `points`, bool (w,), where
+    the middle of a point or comma is, `rows` the digits' first row and the one after their last;
+    None where nothing is to be read. `height` is that of a digit and `pen` its stroke's width, in
+    pixels.
     """
 
     ink: Ink
     printed: Ink
     columns: NDArray[np.bool_]
+    points: NDArray[np.bool_]
     rows: tuple[int, int] | None
     height: float
     pen: float
@@ -158,6 +160,7 @@ def cropped(writing: Writing, whole: bool, rng: np.random.Generator) -> Writing:
         ink=writing.ink[part],
         printed=writing.printed[part],
         columns=writing.columns[part[1]],
+        points=writing.points[part[1]],
         rows=rows,
     )
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.points import as_whole
 from inkdigits.data.dataset import Examples
 from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.imaging.line import side_by_side
@@ -19,7 +20,7 @@ from inkdigits.models.line import build_line
 from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
-from inkdigits.training.line_batches import LineBatches, as_labels
+from inkdigits.training.line_batches import LineBatches, as_labels, batches_of
 from inkdigits.training.loop import require_finite
 from inkdigits.training.network import early_stopping, outputs, show_summary
 from inkdigits.training.numbers import Numbers, Order, make_numbers
@@ -62,7 +63,7 @@ def joined(parts: Sequence[Any]) -> Examples:
 def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, list[Row]]:
     """Train the recipe's line network and return it, computing in float32, with its history."""
     model = build(job.recipe)
-    compile_line(model, job.recipe.training, len(train))
+    compile_line(model, job.recipe.training, batches_of(train, job.recipe.training))
     show_summary(model, job.console)
     history = fit(model, job, train, val)
     if job.recipe.model.precision != "float32":
@@ -78,10 +79,10 @@ def build(recipe: Recipe) -> keras.Model:
     return build_line(settings.filters, settings.dropout, recipe.training.seed, settings.precision)
 
 
-def compile_line(model: keras.Model, recipe: TrainingRecipe, n: int) -> None:
-    """Give `model` the CTC loss and the recipe's optimizer; `n` is how many numbers train has."""
-    # XLA would compile every width of batch anew.
-    model.compile(optimizer=make_optimizer(recipe, n), loss=ctc_loss, jit_compile=False)
+def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:
+    """Give `model` the CTC loss and the recipe's optimizer; an epoch has so many `batches`."""
+    optimizer = make_optimizer(recipe, batches * recipe.batch_size)
+    model.compile(optimizer=optimizer, loss=ctc_loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 
 
@@ -141,14 +142,17 @@ def measure_numbers(model: keras.Model, numbers: Numbers) -> tuple[float, float]
     for chosen, probabilities in predict_numbers(model, numbers.images):
         losses += float(np.sum(ctc_loss(labels[chosen], probabilities)))
         texts = greedy_texts(probabilities)
-        right += sum(numbers.texts[n] == text for n, text in zip(chosen, texts, strict=True))
+        right += sum(
+            as_whole(numbers.texts[n]) == as_whole(text)
+            for n, text in zip(chosen, texts, strict=True)
+        )
     return right / len(numbers), losses / len(numbers)
 
 
 def predict_numbers(
     model: keras.Model, images: Sequence[NDArray[np.uint8]]
 ) -> list[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Return the steps (n, T, 12) of crops of like widths, with the places of these crops."""
+    """Return the steps (n, T, 13) of crops of like widths, with the places of these crops."""
     order = np.argsort([image.shape[1] for image in images], kind="stable")
     found = []
     for start in range(0, len(order), CHUNK):

@@ -1,7 +1,12 @@
-"""Batches for the line network: crops of like widths, distorted anew in every epoch."""
+"""Batches for the line network: strips of one width that hold several crops, distorted anew.
+
+Crops of like widths in a batch of their own would give batch normalisation statistics that are met
+nowhere in use, and padding them to one width would be work for nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,41 +15,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import LINE_LABELS
-from inkdigits.imaging.line import MAX_WIDTH, WIDTH_STEP, side_by_side
+from inkdigits.imaging.line import HEIGHT, MAX_WIDTH, WIDTH_STEP
 from inkdigits.models.line import BLANK
 from inkdigits.training.numbers import Crop, Numbers, longest
 from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
 
-NEAR_WIDTHS = 16
-"""So many batches are sorted by width together: alike within one, in random order among all."""
+STRIP = 640
+"""Columns of a strip: the widest crop, or some five usual ones."""
+GAP = 8
+"""Columns without ink between two crops of a strip, at least, beside their own margins."""
+LONGEST = 64
+"""Signs of a strip, at most; what is more waits for the next one."""
 
 
 class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches that depend on seed and epoch alone, so that a resume is exact.
 
-    Each is uint8 (B, 32, W) and int32 (B, L), classes filled up with the blank.
+    Each is uint8 (B, 32, 640), B the recipe's batch size, and int32 (B, 64), classes filled up with
+    the blank. A strip's label is that of its crops one after the other. All epochs have the same
+    number of batches; the few crops that are left over are others each time.
     """
 
     def __init__(self, numbers: Numbers, recipe: TrainingRecipe, first_epoch: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.images = numbers.images
-        self.labels = as_labels(numbers.texts)
-        self.widths = np.array([image.shape[1] for image in numbers.images])
+        self.texts = numbers.texts
+        self.room = rooms(numbers, recipe.augment)
         self.recipe = recipe
+        self.steps = batches_of(numbers, recipe)
         self.epoch = first_epoch
         self.shuffle()
 
     def shuffle(self) -> None:
         """Draw which crops go together in the current epoch, and in which order."""
         rng = np.random.default_rng((self.recipe.seed, self.epoch))
-        size = self.recipe.batch_size
-        order = rng.permutation(len(self.images))
-        batches = []
-        for start in range(0, len(order), NEAR_WIDTHS * size):
-            near = order[start : start + NEAR_WIDTHS * size]
-            near = near[np.argsort(self.widths[near], kind="stable")]
-            batches += [near[first : first + size] for first in range(0, len(near), size)]
-        self.batches = [batches[number] for number in rng.permutation(len(batches))]
+        order = rng.permutation(len(self.images)).tolist()
+        # Another order packs a little more tightly or loosely: the first crops come once more.
+        self.strips = packed([*order, *order[: len(order) // 10]], self.room, self.texts)
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order; Keras calls it."""
@@ -52,18 +59,64 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.shuffle()
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return self.steps
 
     def __getitem__(self, step: int) -> tuple[Any, Any]:
-        chosen = self.batches[step]
+        size = self.recipe.batch_size
+        chosen = self.strips[step * size : (step + 1) * size]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, step))
-        crops = [distort(self.images[number], self.recipe.augment, rng) for number in chosen]
-        return side_by_side(crops), self.labels[chosen]
+        batch = np.stack([self.strip(numbers, rng) for numbers in chosen])
+        return batch, as_labels(
+            ["".join(self.texts[n] for n in strip) for strip in chosen], LONGEST
+        )
+
+    def strip(self, numbers: Sequence[int], rng: np.random.Generator) -> Crop:
+        """Return the crops `numbers` in one strip, distorted, the free columns spread at random."""
+        crops = [distort(self.images[number], self.recipe.augment, rng) for number in numbers]
+        free = (STRIP - sum(crop.shape[1] for crop in crops)) // WIDTH_STEP
+        least = min(GAP // WIDTH_STEP, free // (len(crops) + 1))
+        spare = free - least * (len(crops) + 1)
+        shares = rng.multinomial(spare, np.full(len(crops) + 1, 1 / (len(crops) + 1)))
+        strip = np.zeros((HEIGHT, STRIP), np.uint8)
+        left = 0
+        for crop, share in zip(crops, shares.tolist(), strict=False):
+            left += (least + share) * WIDTH_STEP
+            strip[:, left : left + crop.shape[1]] = crop
+            left += crop.shape[1]
+        return strip
 
 
-def as_labels(texts: list[str]) -> NDArray[np.int32]:
-    """Return texts as int32 (N, L): their classes, filled up with the blank."""
-    labels = np.full((len(texts), longest(texts)), BLANK, np.int32)
+def rooms(numbers: Numbers, augment: AugmentRecipe) -> NDArray[np.int64]:
+    """Return how many columns each crop may take, int (N,), once it is distorted."""
+    widths = np.array([image.shape[1] for image in numbers.images], np.int64)
+    grown = np.ceil((1 + augment.scale) * widths / WIDTH_STEP).astype(np.int64) * WIDTH_STEP
+    return np.asarray(np.minimum(np.maximum(grown, 4 * WIDTH_STEP), MAX_WIDTH) + GAP)
+
+
+def packed(order: Sequence[int], room: NDArray[np.int64], texts: Sequence[str]) -> list[list[int]]:
+    """Return crops in `order` as strips, each filled up to its width or its signs."""
+    strips: list[list[int]] = []
+    free = signs = 0
+    for number in order:
+        wide, long = int(room[number]), len(texts[number])
+        if wide > free or long > signs:
+            strips.append([])
+            free, signs = STRIP - GAP, LONGEST
+        strips[-1].append(number)
+        free, signs = free - wide, signs - long
+    return strips
+
+
+def batches_of(numbers: Numbers, recipe: TrainingRecipe) -> int:
+    """Return how many batches of strips an epoch has, at least 1."""
+    order = np.random.default_rng(recipe.seed).permutation(len(numbers)).tolist()
+    strips = packed(order, rooms(numbers, recipe.augment), numbers.texts)
+    return max(1, len(strips) // recipe.batch_size)
+
+
+def as_labels(texts: Sequence[str], most: int | None = None) -> NDArray[np.int32]:
+    """Return texts as int32 (N, `most` or the longest): classes, filled up with the blank."""
+    labels = np.full((len(texts), most or longest(texts)), BLANK, np.int32)
     for row, text in zip(labels, texts, strict=True):
         row[: len(text)] = [LINE_LABELS.index(sign) for sign in text]
     return labels

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.points import as_whole
 from inkdigits.artefact.selective import risk_coverage
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import ModelRefused
@@ -47,12 +48,13 @@ def carry_out_line(
     seen = Numbers(train.images[:MEASURED], train.texts[:MEASURED])
     splits = {"train": seen, "val": val, "test": test}
     read = {name: read_crops(LineEngine(content), part.images) for name, part in splits.items()}
+    labels = {name: [as_whole(text) for text in part.texts] for name, part in splits.items()}
     measured = {
-        name: measure_numbers(read[name].texts, part.texts, read[name].confidences.tolist())
-        for name, part in splits.items()
+        name: measure_numbers(read[name].texts, labels[name], read[name].confidences.tolist())
+        for name in splits
     }
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
-    metadata = replace(with_curve(described(job), read["val"], val), scores=scores)
+    metadata = replace(with_curve(described(job), read["val"], labels["val"]), scores=scores)
     save_formats(model, job, metadata)
     evaluation: dict[str, Any] = {
         **{f"{name}_accuracy": result.accuracy for name, result in measured.items()},
@@ -61,7 +63,7 @@ def carry_out_line(
         "test_accuracy_interval": list(measured["test"].accuracy_interval),
         **measured["test"].to_dict(),
     }
-    report(job, history, measured, test, read["test"])
+    report(job, history, measured, Numbers(test.images, labels["test"]), read["test"])
     return model, history, evaluation
 
 
@@ -84,10 +86,10 @@ def check_parity(model: keras.Model, content: bytes, numbers: Numbers) -> None:
         raise ModelRefused(f"the ONNX model differs from the trained one by {parity:.2g}.")
 
 
-def with_curve(metadata: Metadata, read: Readings, val: Numbers) -> Metadata:
-    """Return `metadata` with the curve of error against coverage on val's numbers."""
+def with_curve(metadata: Metadata, read: Readings, labels: Sequence[str]) -> Metadata:
+    """Return `metadata` with the curve of error against coverage on val's numbers, `labels`."""
     asked = np.array([bool(as_reading(text)) for text in read.texts])
-    right = np.array([text == label for text, label in zip(read.texts, val.texts, strict=True)])
+    right = np.array([text == label for text, label in zip(read.texts, labels, strict=True)])
     if not asked.any():
         return metadata
     curve = risk_coverage(read.confidences[asked], right[asked])
