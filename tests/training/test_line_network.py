@@ -13,7 +13,6 @@ import pytest
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.data.dataset import Dataset
 from inkdigits.errors import InvalidData, ModelRefused
-from inkdigits.imaging.line import side_by_side
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
@@ -21,12 +20,12 @@ from inkdigits.models.saved import load_model, save_model
 from inkdigits.reading.line_engine import LineEngine
 
 set_up_keras()
-from inkdigits.models.ctc import ctc_loss, greedy_texts
+from inkdigits.models.ctc import ctc_loss, forward_backward, greedy_texts
 from inkdigits.models.line import BLANK, build_line
 from inkdigits.training import line as line_module
-from inkdigits.training.line_batches import LineBatches, as_labels
+from inkdigits.training.line_batches import STRIP, LineBatches
 from inkdigits.training.numbers import Numbers, Order, make_numbers, read_part
-from inkdigits.training.recipe import Recipe
+from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.run import resume, train
 
 FILTERS = (4, 4, 8, 8, 16)
@@ -36,7 +35,7 @@ SMALL = [
     "data.open_sets=0",
     "data.numbers=24",
     "data.val_numbers=8",
-    "training.batch_size=8",
+    "training.batch_size=2",
     "training.epochs=2",
 ]
 
@@ -106,6 +105,32 @@ def test_the_loss_is_the_likelihood_over_all_alignments() -> None:
         assert found == pytest.approx(-np.log(wanted), rel=1e-3)
 
 
+def test_forwards_and_backwards_it_is_keras_own_loss_and_its_derivative() -> None:
+    jax = pytest.importorskip("jax", reason="derivatives are taken with JAX")
+    rng = np.random.default_rng(4)
+    steps = rng.dirichlet(np.full(len(LINE_LABELS), 0.5), (5, 30)).astype(np.float32) + 1e-4
+    labels = np.full((5, 8), BLANK, np.int32)
+    for row, text in zip(labels, ([], [3], [3, 3, 3], [1, 2, 10, 11, 2], range(8)), strict=True):
+        row[: len(text)] = text
+    losses, shares = forward_backward(steps, labels)
+    lengths = (labels != BLANK).sum(axis=1)
+
+    def keras_losses(values):
+        # Keras takes logits: the logarithms of what sums to 1 are their own.
+        logits = keras.ops.log(values / values.sum(axis=-1, keepdims=True))
+        most = np.full(5, 30, np.int32)
+        return keras.ops.ctc_loss(labels, logits, lengths, most, mask_index=BLANK)
+
+    sums = steps.sum(axis=2)
+    wanted = np.asarray(keras_losses(jax.numpy.asarray(steps)))
+    np.testing.assert_allclose(losses + np.log(sums).sum(axis=1), wanted, rtol=1e-3, atol=2e-3)
+    np.testing.assert_allclose(shares.sum(axis=2), 1, atol=1e-5)
+    derivative = jax.grad(lambda values: keras_losses(values).sum())(jax.numpy.asarray(steps))
+    # What the division by the sums adds to Keras's derivative.
+    ours = -shares / steps + 1 / sums[..., None]
+    np.testing.assert_allclose(ours, np.asarray(derivative), rtol=2e-2, atol=2e-2)
+
+
 def test_greedy_reading_leaves_out_blanks_and_repeats() -> None:
     path = [BLANK, 1, 1, BLANK, 1, 10, 10, 2, BLANK]
     assert greedy_texts(np.eye(len(LINE_LABELS), dtype=np.float32)[path][None]) == ["11?2"]
@@ -119,36 +144,47 @@ def numbers() -> Numbers:
     return Numbers(images, [str(n) if n % 5 else "" for n in range(50)])
 
 
-def test_every_number_is_in_one_batch_an_epoch_and_a_resume_sees_the_same() -> None:
+def recipe_of(*overrides: str) -> TrainingRecipe:
+    return Recipe("mine").override(overrides).training
+
+
+def test_an_epoch_has_nearly_every_number_and_a_resume_sees_the_same() -> None:
     given = numbers()
-    recipe = (
-        Recipe("mine").override(["training.batch_size=8", "training.augment.rotation=3"]).training
-    )
+    recipe = recipe_of("training.batch_size=2", "training.augment.rotation=3")
     whole, later = LineBatches(given, recipe, 0), LineBatches(given, recipe, 1)
+    used = {number for strip in whole.strips[: 2 * len(whole)] for number in strip}
+    assert len(used) >= len(given) - 2 * 2 * 6
     firsts = [whole[step] for step in range(len(whole))]
-    seen = [tuple(row) for _, labels in firsts for row in labels.tolist()]
-    assert sorted(seen) == sorted(tuple(row) for row in as_labels(given.texts).tolist())
+    assert {pixels.shape for pixels, _ in firsts} == {(2, 32, STRIP)}
     whole.on_epoch_end()
     for step in range(len(whole)):
         np.testing.assert_array_equal(whole[step][0], later[step][0])
-    assert any(
-        one[0].shape != two[0].shape or (one[0] != two[0]).any()
-        for one, two in zip(firsts, (whole[step] for step in range(len(whole))), strict=True)
-    )
+    assert any((one[0] != later[step][0]).any() for step, one in enumerate(firsts))
 
 
-def test_without_distortion_a_batch_holds_the_crops_themselves() -> None:
+def test_a_strip_holds_whole_crops_in_the_order_of_its_label() -> None:
     given = numbers()
-    recipe = Recipe("mine").override(["training.batch_size=50"]).training
-    pixels, labels = LineBatches(given, recipe, 0)[0]
-    order = [
-        as_labels(given.texts).tolist().index(row) for row in labels.tolist() if row[0] != BLANK
-    ]
-    widest = side_by_side(given.images).shape[2]
-    assert pixels.shape == (50, 32, widest)
-    kept = [row for row, label in zip(pixels, labels, strict=True) if label[0] != BLANK]
-    for row, number in zip(kept, order, strict=True):
-        np.testing.assert_array_equal(row[:, row.any(axis=0)], given.images[number])
+    batches = LineBatches(given, recipe_of("training.batch_size=3"), 0)
+    pixels, labels = batches[0]
+    for strip, row, chosen in zip(pixels, labels.tolist(), batches.strips[:3], strict=True):
+        text = "".join(LINE_LABELS[label] for label in row if label != BLANK)
+        assert text == "".join(given.texts[number] for number in chosen)
+        inked = [given.images[number] for number in chosen]
+        np.testing.assert_array_equal(
+            strip[:, strip.any(axis=0)], np.concatenate(inked, axis=1)[:, :]
+        )
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.2])
+def test_the_widest_crops_fit_into_strips(scale: float) -> None:
+    wide = [np.full((32, width), 200, np.uint8) for width in (512, 508, 16, 512, 300, 300)]
+    given = Numbers(wide, ["12345678"] * 6)
+    overrides = ["training.batch_size=1", f"training.augment.scale={scale}"]
+    batches = LineBatches(given, recipe_of(*overrides), 0)
+    for step in range(len(batches)):
+        pixels, labels = batches[step]
+        assert pixels.shape == (1, 32, STRIP)
+        assert (labels != BLANK).sum() == 8 * len(batches.strips[step])
 
 
 def test_made_numbers_are_kept_in_parts_and_a_damaged_part_is_told(

@@ -159,13 +159,13 @@ def test_one_view_is_marked_as_the_best() -> None:
 
 
 def test_the_heat_map_is_darkest_where_a_step_is_sure() -> None:
-    steps = np.zeros((5, len(LINE_LABELS)), np.float32)
-    steps[:, NONE] = 1
-    steps[3, [4, NONE]] = 1, 0
+    steps = np.zeros((5, len(number_panels.READ)), np.float32)
+    steps[:, -1] = 1
+    steps[3, [4, -1]] = 1, 0
     steps[1, 8] = 0.01
     row = number_panels.ROW
     image = np.asarray(number_panels.heat_map(steps, 6))
-    assert image.shape == (row * len(LINE_LABELS), 30, 3)
+    assert image.shape == (row * len(number_panels.READ), 30, 3)
     dark = (image == number_panels.DARK).all(axis=2)
     assert dark[4 * row : 5 * row, 18:24].all()
     assert dark.sum() == row * 6
@@ -180,10 +180,12 @@ def test_the_steps_of_the_text_are_framed_in_their_rows(signs: str) -> None:
     assert read is not None
     assert read.candidates[0].text == "".join(signs[place % len(signs)] for place in range(3))
     image = panel("7", page, stages).image
-    rows = np.split(np.asarray(image)[-len(LINE_LABELS) * number_panels.ROW :], len(LINE_LABELS))
+    rows = np.split(
+        np.asarray(image)[-len(number_panels.READ) * number_panels.ROW :], len(number_panels.READ)
+    )
     framed = {
         label
-        for label, row in zip(LINE_LABELS, rows, strict=True)
+        for label, row in zip(number_panels.READ, rows, strict=True)
         if count(Image.fromarray(row), panels.ACCENT) > 30
     }
     assert framed == set(signs)

@@ -9,7 +9,14 @@ import pytest
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.imaging.line import HEIGHT, MAX_WIDTH, MIN_WIDTH, WIDTH_STEP, line_crops
+from inkdigits.imaging.line import (
+    HEIGHT,
+    MAX_WIDTH,
+    MIN_WIDTH,
+    WIDTH_STEP,
+    LineCrop,
+    line_crops,
+)
 from inkdigits.synthesis.comb import in_comb
 from inkdigits.synthesis.framing import frame_ink
 from inkdigits.synthesis.guilloche import guilloche
@@ -17,10 +24,13 @@ from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.layout import linked_zeros, new_line
 from inkdigits.synthesis.numbers import (
     FOUND,
+    MadePage,
     found_share,
+    has_bar,
     made_page,
     number_examples,
     on_sheet,
+    seen_text,
     write_numbers,
 )
 from inkdigits.synthesis.punctuation import TAILS, add_head, add_separator, add_tail
@@ -72,7 +82,7 @@ def test_examples_are_crops_with_texts(written: Examples) -> None:
         assert image.dtype == np.uint8 and image.shape[0] == HEIGHT
         assert MIN_WIDTH <= image.shape[1] <= MAX_WIDTH and image.shape[1] % WIDTH_STEP == 0
         assert image.max() > 200
-        assert re.fullmatch(rf"\d{{0,{MAX_DIGITS}}}|[\d?]+", text)
+        assert re.fullmatch(rf"\d{{0,{MAX_DIGITS}}}|[\d?]+", text.replace(".", ""))
     assert 0.005 < np.mean([text == "" for text in texts]) < 0.1
     assert 0.05 < np.mean(["?" in text for text in texts]) < 0.25
     wide = np.corrcoef([image.shape[1] for image in images], [len(text) for text in texts])[0, 1]
@@ -137,6 +147,34 @@ def test_kerning_lets_a_stroke_reach_under_a_bar() -> None:
     assert line.end < 2 + 40 + 12
 
 
+def test_points_are_labelled_where_they_stand(writer: MadeWriter) -> None:
+    for seed in range(40):
+        writing, label = on_sheet("1234567", writer, rng(seed))
+        assert label.replace(".", "") == "1234567"
+        assert writing.points.sum() == label.count(".")
+        assert (writing.ink[:, writing.points] > 40).any(axis=0).all()
+
+
+def test_points_that_a_crop_lost_are_no_part_of_its_text() -> None:
+    page = MadePage(
+        np.zeros((40, 100), np.uint8), "1.2.", np.array([0.1]), np.array([0.3, 0.9]), None
+    )
+    image = np.zeros((32, 100), np.uint8)
+    image[20:24, 29:32] = 255
+    crop = LineCrop(image, (0, 0, 100, 40), np.array([[1.0, 0, 0], [0, 1, 0]]))
+    assert seen_text(crop, page) == "1.2"
+    assert seen_text(crop, replace(page, points=np.array([0.3]))) is None
+
+
+def test_a_printed_bar_is_told_from_a_written_one() -> None:
+    page = MadePage(np.zeros((40, 100), np.uint8), "1", np.array([0.6]), np.array([]), (0.1, 0.9))
+    to_source = np.array([[1.0, 0, 0], [0, 1, 0]])
+    for column, is_bar in ((59, False), (80, True)):
+        image = np.zeros((32, 100), np.uint8)
+        image[6:28, column : column + 3] = 255
+        assert has_bar(LineCrop(image, (0, 0, 100, 40), to_source), page) is is_bar
+
+
 def test_linked_zeros_are_one_piece_with_holes() -> None:
     for seed in range(5):
         ink = linked_zeros(3, 40, 4, rng(seed))
@@ -168,7 +206,7 @@ def test_a_comb_has_a_box_for_each_digit(writer: MadeWriter) -> None:
 
 
 def test_what_is_printed_leaves_the_ink_alone(writer: MadeWriter) -> None:
-    plain = on_sheet("250", writer, rng(1))
+    plain = on_sheet("250", writer, rng(1))[0]
     for change in (ruled, framed):
         assert np.array_equal(change(plain, rng(2)).ink, plain.ink)
         assert change(plain, rng(2)).printed.any()
@@ -178,7 +216,7 @@ def test_what_is_printed_leaves_the_ink_alone(writer: MadeWriter) -> None:
 
 
 def test_cropping_keeps_the_number_whole(writer: MadeWriter) -> None:
-    plain = on_sheet("250", writer, rng(1))
+    plain = on_sheet("250", writer, rng(1))[0]
     for seed in range(20):
         cut = cropped(plain, False, rng(seed))
         assert cut.columns.shape == (cut.ink.shape[1],)

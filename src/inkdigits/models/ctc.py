@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.models.line import BLANK
 
+Floats = NDArray[np.float64]
+
 TINY = 1e-7
+LEAST = 1e-300
 
 
 def ctc_loss(labels: Any, probabilities: Any) -> Any:
@@ -19,6 +22,8 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
 
     `labels` int (N, L), classes filled up with the blank; `probabilities` (N, T, 13).
     """
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_loss(labels, probabilities)
     labels = keras.ops.cast(labels, "int32")
     logits = keras.ops.log(keras.ops.cast(probabilities, "float32") + TINY)
     count, steps = keras.ops.shape(logits)[0], keras.ops.shape(logits)[1]
@@ -30,6 +35,92 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
         steps * keras.ops.ones((count,), dtype="int32"),
         mask_index=BLANK,
     )
+
+
+def tensorflow_loss(labels: Any, probabilities: Any) -> Any:
+    """Return the same by `forward_backward`: TensorFlow's own loop over the steps, on a CPU, takes
+    twice the time of the network's convolutions, forwards and backwards (`docs/design-notes.md`).
+    """
+    import tensorflow as tf
+
+    labels = tf.cast(labels, tf.int32)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def loss_of(steps: Any) -> tuple[Any, Any]:
+        kinds = (tf.float32, tf.float32)
+        losses, shares = tf.numpy_function(forward_backward, (steps, labels), kinds)
+        losses.set_shape(steps.shape[:1])
+        shares.set_shape(steps.shape)
+
+        def gradient(upstream: Any) -> Any:
+            return -upstream[:, None, None] * shares / steps
+
+        return losses, gradient
+
+    return loss_of(tf.cast(probabilities, tf.float32) + TINY)
+
+
+def forward_backward(
+    steps: NDArray[np.float32], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the losses (N,) of labels and each class's share of each step, float32 (N, T, 13).
+
+    `steps` float (N, T, 13) above 0, `labels` int (N, L), classes filled up with the blank. The
+    shares are the probabilities, given the label, that a step is a class; the derivative of the
+    loss by a step's probability is minus its share over it (Graves et al., 2006, section 4.1).
+    Scaled to a sum of 1 at every step, so that nothing underflows.
+    """
+    count, length = labels.shape
+    states = np.full((count, 2 * length + 1), BLANK, np.int32)
+    states[:, 1::2] = labels
+    ends = 2 * (labels != BLANK).sum(axis=1)
+    valid = np.arange(states.shape[1]) <= ends[:, None]
+    leaps = np.zeros(states.shape)
+    leaps[:, 3::2] = labels[:, 1:] != labels[:, :-1]
+    emitted = np.take_along_axis(steps.astype(np.float64), states[:, None], axis=2) * valid[:, None]
+    emitted = np.ascontiguousarray(emitted.transpose(1, 0, 2))
+    forward, scales = forward_pass(emitted, leaps)
+    final = np.zeros(states.shape)
+    rows = np.arange(count)
+    final[rows, ends] = 1
+    final[rows, np.maximum(ends - 1, 0)] = 1
+    likelihood = np.maximum((forward[-1] * final).sum(axis=1), LEAST)
+    losses = -(np.log(scales).sum(axis=0) + np.log(likelihood))
+    posterior = forward * backward_pass(emitted, leaps, scales, final)
+    posterior /= np.maximum(posterior.sum(axis=2, keepdims=True), LEAST)
+    classes = np.eye(steps.shape[2])[states]
+    shares = np.matmul(posterior.transpose(1, 0, 2), classes)
+    return losses.astype(np.float32), shares.astype(np.float32)
+
+
+def forward_pass(emitted: Floats, leaps: Floats) -> tuple[Floats, Floats]:
+    """Return the forward variables (T, N, S), scaled, and their scales (T, N)."""
+    forward, scales = np.empty_like(emitted), np.empty(emitted.shape[:2])
+    state = np.zeros(emitted.shape[1:])
+    state[:, 0] = 1
+    for step, emission in enumerate(emitted):
+        arrived = state.copy()
+        arrived[:, 1:] += state[:, :-1]
+        arrived[:, 2:] += leaps[:, 2:] * state[:, :-2]
+        arrived *= emission
+        scales[step] = np.maximum(arrived.sum(axis=1), LEAST)
+        state = forward[step]
+        np.divide(arrived, scales[step][:, None], out=state)
+    return forward, scales
+
+
+def backward_pass(emitted: Floats, leaps: Floats, scales: Floats, final: Floats) -> Floats:
+    """Return the backward variables (T, N, S) by the same scales; `final` (N, S) is the last."""
+    backward = np.empty_like(emitted)
+    backward[-1] = final
+    for step in range(len(emitted) - 1, 0, -1):
+        left = backward[step] * emitted[step]
+        left /= scales[step][:, None]
+        state = backward[step - 1]
+        state[:] = left
+        state[:, :-1] += left[:, 1:]
+        state[:, :-2] += leaps[:, 2:] * left[:, 2:]
+    return backward
 
 
 def greedy_texts(probabilities: NDArray[np.float32]) -> list[str]:
