@@ -46,13 +46,13 @@ class LineModel(Protocol):
 class SeenNumber:
     """What was seen where one number may stand.
 
-    `crops` are the views of it, `steps` float32 (V, T, 12) what the network says of them, points
-    told by what follows them, `candidates` the most probable texts, best first: "" and those with a
-    sign that is no digit among them, unless constraints rule them out.
+    `crops` are the views of it, `steps` what the network says of each, float32 (T, 12), points told
+    by what follows them, `candidates` the most probable texts, best first: "" and those with a sign
+    that is no digit among them, unless constraints rule them out.
     """
 
     crops: tuple[LineCrop, ...]
-    steps: NDArray[np.float32]
+    steps: tuple[NDArray[np.float32], ...]
     candidates: tuple[Candidate, ...]
 
     @property
@@ -72,27 +72,27 @@ def see_number(
     """
     if place is None:
         return None
-    first = (cut(place, VIEWS[0]),)
-    seen = look(first, model, constraints, top)
-    if seen.candidates and seen.candidates[0].probability >= SURE:
-        return seen
-    others = tuple(cut(place, view) for view in VIEWS[1:])
-    return look(first + others, model, constraints, top)
+    crops: tuple[LineCrop, ...] = (cut(place, VIEWS[0]),)
+    steps = look(crops, model)
+    candidates = decode(steps, top, constraints)
+    if not candidates or candidates[0].probability < SURE:
+        others = tuple(cut(place, view) for view in VIEWS[1:])
+        crops, steps = crops + others, steps + look(others, model)
+        candidates = decode(steps, top, constraints)
+    return SeenNumber(crops, steps, tuple(candidates))
 
 
-def look(
-    crops: tuple[LineCrop, ...], model: LineModel, constraints: Constraints | None, top: int
-) -> SeenNumber:
-    """Return what `model` sees in the crops of one number."""
-    steps = without_points(model.predict_steps(side_by_side([crop.image for crop in crops])))
-    return SeenNumber(crops, steps, tuple(decode(list(steps), top, constraints)))
+def look(crops: Sequence[LineCrop], model: LineModel) -> tuple[NDArray[np.float32], ...]:
+    """Return what `model` says of each crop, its points told."""
+    return tuple(without_points(model.predict_steps(side_by_side([c.image for c in crops]))))
 
 
 def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:
     """Return the digits of a candidate from left to right, each with confidence and box."""
     crop = seen.crops[candidate.view]
-    offset = left_in_batch(crop.image.shape[1], seen.steps.shape[1] * STEP)
-    spans = align(seen.steps[candidate.view], candidate.text)
+    steps = seen.steps[candidate.view]
+    offset = left_in_batch(crop.image.shape[1], len(steps) * STEP)
+    spans = align(steps, candidate.text)
     middles = [(span.first + span.last + 1) / 2 * STEP - offset for span in spans]
     edges = [0.0, *(np.add(middles[1:], middles[:-1]) / 2).tolist(), float(crop.image.shape[1])]
     return tuple(

@@ -17,8 +17,8 @@ from inkdigits.imaging.line import (
     Place,
     View,
     find_number,
+    left_in_batch,
     shrunk,
-    side_by_side,
 )
 from inkdigits.imaging.line_ink import LineInk, line_depth, quantile
 from inkdigits.reading import lattice
@@ -158,7 +158,7 @@ def enlarged(image: NDArray[np.uint8], by: int) -> Image.Image:
 def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
     """Return what the network says of each step of the best view, below the crop itself."""
     view = best.view if best is not None else 0
-    crop = side_by_side([crop.image for crop in seen.crops])[view]
+    crop = in_batch(seen.crops[view].image, len(seen.steps[view]) * STEP)
     by = max(2, min(8, (CONTENT - LABELS) // crop.shape[1]))
     needed = LABELS + crop.shape[1] * by
     width = HALF if needed <= HALF else max(CONTENT, needed)
@@ -170,6 +170,12 @@ def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
         draw_alignment(ImageDraw.Draw(image), seen.steps[view], best.text, area)
     caption = "darker: more probable; red: where each sign of the text is read"
     return Panel(f"{len(seen.crops) + 4}  steps of view {view + 1}", caption, image)
+
+
+def in_batch(crop: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """Return a crop where it stood among `width` columns when the network saw it."""
+    left = left_in_batch(crop.shape[1], width)
+    return np.pad(crop, ((0, 0), (left, width - left - crop.shape[1])))
 
 
 class Map(NamedTuple):
