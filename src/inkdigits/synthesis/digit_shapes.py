@@ -114,10 +114,7 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         Variant(1, "0.5,1.5 5,0 8.6,2.8 6.2,6.3 6.2,7 9.6,10 6.4,14 0,12.8"),
         Variant(1, "0,0.6 6.5,0 7.6,2.4 3,6! 7,6.6 8.4,10 5,13.6 0,14"),
     ),
-    (  # 4: closed, open, lightning with a short down-stroke, round open, one stroke, chair, y-like,
-        # h-like
-        Variant(1, "3,0 0.8,8.8! 3.6,7.4 6.8,7.4! 5.8,14"),
-        Variant(0.8, "2.2,0 1,9! 3.8,7 6.6,7.8 6.2,13.4"),
+    (  # 4: closed, open, lightning with a short down-stroke, round open, one stroke, chair, y-like
         Variant(1, "5.6,0 0.4,10! 4,9.4 8,8.8; 6.4,6 3.4,14"),
         Variant(0.8, "4.6,0 0.6,7.6 1.4,8.6 7.4,8; 6.6,4.4 5,13"),
         Variant(1.2, "3.6,0 2.4,5 0,9.6! 6.6,9.2; 4.6,7.4 3.6,14"),
@@ -197,11 +194,7 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         ),
     ),
     (  # 9: straight stem, curved tail, slanting tail, one circle and a line, open-topped, open to
-        # the right, P-shaped, with the stem below the middle of its loop
-        Variant(1.4, "2,0.8 2,14; 2,1 5,0 8,1.6 8.4,4.4 6,7 2.2,7"),
-        Variant(1.2, "1.6,14 1.8,7 2.2,2.4 4.8,0 7.8,1 8.6,4 6.4,7 3,7.2 2,5.6"),
-        Variant(1, "4.6,7 2,6.4 0.8,3.6 2.2,0.8 5.4,0 8,1.6 8.2,4.6 6,6.8 4.4,7! 4.2,14"),
-        Variant(1, "6,0 2,1 0.6,4 2.4,7 6,6.8 8.4,4 8,1 5.4,0 3,3! 2.4,14"),
+        # the right
         Variant(
             0.8,
             "8.4,1.4 5,0 1.4,1.4 1.4,5 4.6,6.4 8,4 8.4,1.4 "
@@ -244,6 +237,20 @@ CROSSED: tuple[Variant, ...] = (
     Variant(1, "1,0 8,0! 5,14; 0,6.4 11,6"),
 )
 """The crossed shapes of 7."""
+
+AMONG_OTHERS: dict[int, tuple[Variant, ...]] = {
+    4: (
+        Variant(1, "3,0 0.8,8.8! 3.6,7.4 6.8,7.4! 5.8,14"),
+        Variant(0.8, "2.2,0 1,9! 3.8,7 6.6,7.8 6.2,13.4"),
+    ),
+    9: (
+        Variant(1.4, "2,0.8 2,14; 2,1 5,0 8,1.6 8.4,4.4 6,7 2.2,7"),
+        Variant(1.2, "1.6,14 1.8,7 2.2,2.4 4.8,0 7.8,1 8.6,4 6.4,7 3,7.2 2,5.6"),
+        Variant(1, "4.6,7 2,6.4 0.8,3.6 2.2,0.8 5.4,0 8,1.6 8.2,4.6 6,6.8 4.4,7! 4.2,14"),
+        Variant(1, "6,0 2,1 0.6,4 2.4,7 6,6.8 8.4,4 8,1 5.4,0 3,3! 2.4,14"),
+    ),
+}
+"""Shapes that only a number around them tells from a letter: 4s like an h, 9s like a P."""
 
 BARS = 3
 """The first so many shapes of 1 are bars; the others are flagged."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inkdigits.synthesis.digit_shapes import BARS, CROSSED, DIGITS, Variant
+from inkdigits.synthesis.digit_shapes import AMONG_OTHERS, BARS, CROSSED, DIGITS, Variant
 from inkdigits.synthesis.strokes import Ink, Points, draw, parse, trace
 
 BOX = np.array([10.0, 14.0])
 """The box, in units of a shape, that the shapes stand in."""
+LETTER_LIKE = {4: 0.08, 9: 0.23}
+"""How often writers of numbers use a shape that, alone, would be a letter."""
 SECOND_HABIT = 0.1
 """How often a writer uses another shape than the usual one."""
 
@@ -86,6 +88,15 @@ def habits(rng: np.random.Generator) -> tuple[str, ...]:
     if rng.random() < (0.2 if shapes[1] in bars else 0.7):
         shapes[7] = choose(CROSSED, rng)
     return tuple(shapes)
+
+
+def among_others(hand: Hand, rng: np.random.Generator) -> Hand:
+    """Return `hand` as it writes numbers of several digits: some shapes may look like letters."""
+    shapes = list(hand.shapes)
+    for digit, share in LETTER_LIKE.items():
+        if rng.random() < share:
+            shapes[digit] = choose(AMONG_OTHERS[digit], rng)
+    return replace(hand, shapes=tuple(shapes))
 
 
 def choose(variants: tuple[Variant, ...], rng: np.random.Generator) -> str:

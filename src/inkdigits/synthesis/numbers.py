@@ -20,7 +20,7 @@ from inkdigits.imaging.line import VIEWS, LineCrop, cut, find_number
 from inkdigits.synthesis import scene
 from inkdigits.synthesis.comb import in_comb
 from inkdigits.synthesis.foreign import add_foreign, as_label, foreign_text
-from inkdigits.synthesis.hand import new_hand
+from inkdigits.synthesis.hand import among_others, new_hand
 from inkdigits.synthesis.layout import Line, linked_zeros, new_line, scaled
 from inkdigits.synthesis.negatives import upright_bar
 from inkdigits.synthesis.no_number import no_number
@@ -236,7 +236,7 @@ def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writ
     """Draw a writer of digits `height` pixels tall."""
     if rng.random() < REAL:
         return RealWriter(height, pool, new_pen(height, rng))
-    hand = new_hand(rng)
+    hand = among_others(new_hand(rng), rng)
     return MadeWriter(
         height,
         replace(hand, pen=min(hand.pen, 20), slant=lean(hand.slant, rng), aspect=breadth(rng)),
