@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inkdigits.errors import ModelRefused
 from inkdigits.reading.result import Reading
-from inkdigits.reading.workers import ReaderSettings
+from inkdigits.reading.settings import ReaderSettings
 
 
 class DyingReader:
@@ -46,7 +46,7 @@ class DyingSettings(ReaderSettings):
     folder: Path = Path()
     start: str = ""
 
-    def reader(self) -> DyingReader:  # type: ignore[override]
+    def reader(self, threads: int = 1) -> DyingReader:  # type: ignore[override]
         if self.start == "die":
             os._exit(9)
         if self.start == "refuse":
