@@ -46,7 +46,7 @@ class DyingSettings(ReaderSettings):
     folder: Path = Path()
     start: str = ""
 
-    def reader(self, threads: int = 1) -> DyingReader:  # type: ignore[override]
+    def reader(self) -> DyingReader:  # type: ignore[override]
         if self.start == "die":
             os._exit(9)
         if self.start == "refuse":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkdigits.artefact.metadata import LINE_LABELS
-from inkdigits.errors import ModelRefused, UsageError
+from inkdigits.errors import UsageError
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.reader import Reader
@@ -159,22 +159,6 @@ def test_a_page_is_read_number_by_number_in_reading_order(layout: str) -> None:
     for number, column in zip(reading.numbers, (60, 560) * 3, strict=True):
         assert abs(number.digits[0].box[0] - column) < 12, "boxes are in pixels of the page"
     assert reading.confidence == min(number.confidence for number in reading.numbers)
-
-
-def test_places_are_looked_at_side_by_side_with_the_same_result() -> None:
-    class Failing(Line):
-        """Fails at the first sight of ink."""
-
-        def predict_steps(self, crops: Grey) -> NDArray[np.float32]:
-            raise ModelRefused("the model fails when run.")
-
-    page = page_of_lines()
-    alone = Reader(Line("123"), layout="page").read(page)
-    assert Reader(Line("123"), layout="page", threads=4).read(page) == alone
-    with pytest.raises(ModelRefused, match="fails when run"):
-        Reader(Failing("1"), layout="page", threads=4).read(page)
-    with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
-        Reader(Line("123"), threads=0)
 
 
 def test_more_texts_are_looked_at_than_are_told_where_they_matter() -> None:

@@ -14,7 +14,7 @@ from inkdigits.imaging.decode import DEFAULT_LIMITS, Source
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
-from inkdigits.reading.settings import ReaderSettings, cores
+from inkdigits.reading.settings import ReaderSettings
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read(images: list[str], settings: ReaderSettings, output: Output) -> int:
     if not images:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")
     inputs = find_inputs(images, without=output.annotate)
-    reader = settings.reader(threads=cores())
+    reader = settings.reader()
     if reader.selection is not None:
         sys.stderr.write(f"inkdigits: {explain(reader.selection)}\n")
     if output.out is None:

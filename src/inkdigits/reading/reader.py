@@ -60,14 +60,13 @@ class Reader:
 
     `model` is a path, the bytes of an artefact, a loaded model, or None for the bundled ones; it
     may read single digits or whole numbers, the bundled one does the other. `threads` is how many
-    places of a page are looked at side by side; `limits` bound each image. `layout` says what an
-    image holds: one digit, one number (`line`), a page of them, or `auto` to find out; with a model
-    of your own that reads single digits, `auto` is `digit`. `constraints` are what every number
-    must fulfil; `top` is how many texts are told of each. `target_error` (0–1) sets the threshold
-    below which a reading is rejected so that, on val, no larger share of the accepted ones is
-    wrong; None takes the threshold that a model carries. Raises ModelRefused when a model cannot be
-    used, UsageError for other arguments out of range. Load it once; it is safe to share between
-    threads.
+    threads one prediction may use; `limits` bound each image. `layout` says what an image holds:
+    one digit, one number (`line`), a page of them, or `auto` to find out; with a model of your own
+    that reads single digits, `auto` is `digit`. `constraints` are what every number must fulfil;
+    `top` is how many texts are told of each. `target_error` (0–1) sets the threshold below which a
+    reading is rejected so that, on val, no larger share of the accepted ones is wrong; None takes
+    the threshold that a model carries. Raises ModelRefused when a model cannot be used, UsageError
+    for other arguments out of range. Load it once; it is safe to share between threads.
     """
 
     def __init__(
@@ -84,18 +83,14 @@ class Reader:
             raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
         if top < 1:
             raise UsageError(f"top must be at least 1, got {top}.")
-        if threads < 1:
-            raise UsageError(f"threads must be at least 1, got {threads}.")
-        # Within one number or digit there is too little to do: threads would wait for each other.
-        digit_model, line_model = sort_model(model, 1)
+        digit_model, line_model = sort_model(model, threads)
         if layout == "auto" and digit_model is not None:
             layout = "digit"
         self._layout, self._constraints, self._top, self._limits = layout, constraints, top, limits
-        self._threads = threads
-        self._digit_model = digit_model or load_digit_model(1)
+        self._digit_model = digit_model or load_digit_model(threads)
         self._line_model = line_model
         if layout != "digit" and line_model is None:
-            self._line_model = load_line_model(1)
+            self._line_model = load_line_model(threads)
         self._digit_selection = select(self._digit_model.metadata, target_error)
         self._line_selection = None
         if self._line_model is not None:
@@ -171,16 +166,7 @@ class Reader:
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
             return (self._look_at(page.grey, whole, place, top),)
-        return self._look_at_all(page.grey, boxes, top)
-
-    def _look_at_all(self, page: Grey, boxes: Sequence[Box], top: int) -> tuple[Seen, ...]:
-        """Read the one digit or number within each of `boxes`, several side by side."""
-        if self._threads == 1 or len(boxes) < 2:
-            return tuple(self._look_within(page, box, top) for box in boxes)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(min(self._threads, len(boxes))) as pool:
-            return tuple(pool.map(lambda box: self._look_within(page, box, top), boxes))
+        return tuple(self._look_within(page.grey, box, top) for box in boxes)
 
     def _look_within(self, page: Grey, box: Box, top: int) -> Seen:
         """Read the one digit or number within `box`."""

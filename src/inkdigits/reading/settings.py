@@ -23,10 +23,9 @@ class ReaderSettings:
     constraints: Constraints | None = None
     top: int = 1
 
-    def reader(self, threads: int = 1) -> Reader:
-        """Return a reader on so many threads; raises what `Reader` raises."""
-        settings = {part.name: getattr(self, part.name) for part in fields(self)}
-        return Reader(threads=threads, **settings)
+    def reader(self) -> Reader:
+        """Return a reader on one thread; raises what `Reader` raises."""
+        return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
 
 
 def cores() -> int:
