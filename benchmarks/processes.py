@@ -58,9 +58,12 @@ def data_folder() -> Path:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return this process's environment with MNIST's folder and `changes`."""
+    """Return this process's environment with MNIST's folder and `changes`; modules are cached."""
+    given = dict(os.environ)
+    # An installed package has its modules compiled; with this set, ours would be at every start.
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
     # Named, because a changed cache folder would hide an MNIST that lies in the cache.
-    return {**os.environ, mnist.FOLDER_VARIABLE: str(data_folder()), **changes}
+    return {**given, mnist.FOLDER_VARIABLE: str(data_folder()), **changes}
 
 
 def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Finished:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inkdigits.errors import ModelRefused
 from inkdigits.reading.result import Reading
-from inkdigits.reading.workers import ReaderSettings
+from inkdigits.reading.settings import ReaderSettings
 
 
 class DyingReader:

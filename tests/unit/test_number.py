@@ -161,6 +161,14 @@ def test_a_page_is_read_number_by_number_in_reading_order(layout: str) -> None:
     assert reading.confidence == min(number.confidence for number in reading.numbers)
 
 
+def test_more_texts_are_looked_at_than_are_told_where_they_matter() -> None:
+    """A digit that only the second-best text names counts, however few texts are wanted."""
+    seen = Reader(Line("7", sure=0.6)).stages(bars([100], width=200)).seen[0]
+    assert [candidate.text for candidate in seen.number.candidates[:2]] == ["7", "8"]
+    one, three = (Reader(Line("7", 0.6), top=top).read(bars([100], width=200)) for top in (1, 3))
+    assert one.confidence == three.confidence
+
+
 def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkdigits.reading.reader.load_digit_model", lambda _threads: Seven())
     one = bars([100], width=200)

@@ -23,7 +23,7 @@ from inkdigits.reading import models as models_module
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.inspect import draw_stages
 from inkdigits.reading.reader import Reader
-from inkdigits.reading.workers import ReaderSettings
+from inkdigits.reading.settings import ReaderSettings
 
 LABELS = [str(digit) for digit in range(10)]
 

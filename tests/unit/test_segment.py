@@ -303,6 +303,38 @@ def test_gaps_are_told_by_those_within_numbers() -> None:
     assert parting_gap(wide, 22, alone=True) > 28
 
 
+def digits_at(*lefts: list[float]) -> np.ndarray:
+    """Boxes of digits, 12 wide and 20 tall, one list of left sides a line."""
+    return np.array(
+        [
+            [left, 50 * row, left + 12, 50 * row + 20]
+            for row, line in enumerate(lefts)
+            for left in line
+        ],
+        float,
+    )
+
+
+def counts(boxes: np.ndarray) -> list[list[int]]:
+    """How many digits each number has, line by line."""
+    return [[len(number) for number in line] for line in text_numbers(boxes, 20.0)]
+
+
+def test_numbers_in_columns_are_parted_where_they_nearly_touch() -> None:
+    apart = [[0, 14, 28, 80, 94, 108]] * 5
+    near, far = [30, 44, 58, 82, 96, 110], [0, 14, 28, 160, 174]
+    assert counts(digits_at(*apart, near)) == [[3, 3]] * 6
+    # Three lines make no column, and lines that end before it say nothing of it.
+    assert counts(digits_at(*apart[:3], near))[-1] == [6]
+    assert counts(digits_at(*apart[:3], *[[0, 14]] * 3, near))[-1] == [6]
+    # One gap is enough, the widest; a line that has its gap there is not parted again.
+    assert counts(digits_at(*apart, [20, 34, 50, 72, 86]))[-1] == [3, 2]
+    assert counts(digits_at(*apart, [0, 14, 28, 48, 80, 94]))[-1] == [4, 2]
+    # A number that goes on where others have a gap has no gap of its own to part it.
+    assert counts(digits_at(*apart, [0, 14, 28, 42, 56, 70]))[-1] == [6]
+    assert counts(digits_at(*apart, far))[-1] == [3, 2]
+
+
 def test_a_comma_belongs_to_its_number_and_a_speck_to_none() -> None:
     boxes = np.array([[0, 0, 12, 20], [14, 17, 17, 23], [20, 0, 32, 20], [200, 90, 203, 93]], float)
     ((number,),) = text_numbers(boxes, 20.0)

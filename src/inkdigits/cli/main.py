@@ -215,9 +215,10 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     top: TopOption = 1,
 ) -> int:
     """Read the digits and numbers in each image."""
+    one_thread_each()
     from inkdigits.cli import read as verb
     from inkdigits.reading.constraints import Constraints
-    from inkdigits.reading.workers import ReaderSettings
+    from inkdigits.reading.settings import ReaderSettings
 
     constraints = Constraints(length, pattern, checksum, largest)
     settings = ReaderSettings(model, target_error, layout, constraints, top)
@@ -236,6 +237,7 @@ def inspect(
     largest: MaxOption = None,
 ) -> None:
     """Draw every stage from the image to the text."""
+    one_thread_each()
     from inkdigits.cli import inspect as verb
     from inkdigits.reading.constraints import Constraints
 
@@ -250,6 +252,16 @@ def check(
     from inkdigits.cli import check as verb
 
     return verb.check(as_json)
+
+
+def one_thread_each() -> None:
+    """Keep OpenBLAS and OpenCV from starting threads, unless the user has set how many.
+
+    Their jobs are too small to share: on a page threads cost a fifth of the time, and on a busy
+    machine they wait for each other. Both look at this once, when they are imported.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ.setdefault(name, "1")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

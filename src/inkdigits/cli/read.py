@@ -14,7 +14,7 @@ from inkdigits.imaging.decode import DEFAULT_LIMITS, Source
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
-from inkdigits.reading.workers import ReaderSettings
+from inkdigits.reading.settings import ReaderSettings
 
 
 @dataclass(frozen=True)

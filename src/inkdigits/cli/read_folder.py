@@ -11,7 +11,7 @@ from inkdigits.errors import CannotWrite, ExitCode
 from inkdigits.reading.folder import FolderResult, read_folder
 from inkdigits.reading.inputs import Input
 from inkdigits.reading.journal import journal_path
-from inkdigits.reading.workers import ReaderSettings
+from inkdigits.reading.settings import ReaderSettings
 
 
 def read_to_table(

@@ -101,7 +101,11 @@ def straight_runs(ink: Bits, least: float, likely: Callable[[int, int], bool]) -
         return []
     thick = cv2.dilate(ink, np.ones((3, 1), np.uint8))
     closed = cv2.morphologyEx(thick, cv2.MORPH_CLOSE, np.ones((1, run // 8 | 1), np.uint8))
-    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    kernel = np.ones((1, run), np.uint8)
+    shrunk = cv2.erode(closed, kernel)
+    if not cv2.countNonZero(shrunk):  # as with most numbers: nothing is so long
+        return []
+    opened = cv2.dilate(shrunk, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     found = []
     for label in range(1, count):

@@ -6,11 +6,13 @@ stand far apart throughout: then only a gap much larger than those parts two num
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+Mask: TypeAlias = NDArray[np.bool_]
 Boxes: TypeAlias = NDArray[np.float64]
 """Left, top, right, bottom of n components: float64 (n, 4)."""
 Group: TypeAlias = NDArray[np.intp]
@@ -33,6 +35,9 @@ CLOSE, ALONE = (1.0, 2.0), (1.8, 2.6)
 of several lines, and on a single line, where one number is likely."""
 SPREAD = 1.9
 """A gap that parts two numbers, by the gaps within a number that is widely spaced."""
+COLUMN_GAP, COLUMN_SHARE, COLUMN_LINES = 0.3, 0.8, 4
+"""A gap of so many usual heights parts two numbers where it continues a gap between columns: where
+this share of the other lines at its place, and so many, are parted there."""
 STACKED = 0.2
 """Pieces of a broken digit lie within this share of the usual height above each other."""
 BROKEN = 1.35
@@ -66,13 +71,16 @@ def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
     """
     order = np.argsort(boxes[:, 0], kind="stable")
     groups: list[list[int]] = []
-    hulls: list[NDArray[np.float64]] = []
+    hulls: list[list[float]] = []
+    sides = boxes.tolist()  # single values of arrays are slow
     for index in order.tolist():
-        box = boxes[index]
+        box = sides[index]
         for place in range(len(groups) - 1, max(-1, len(groups) - 13), -1):
-            if is_stacked(hulls[place], box, usual):
+            one = hulls[place]
+            if is_stacked(one, box, usual):
                 groups[place].append(index)
-                hulls[place] = hull(np.stack([hulls[place], box]))
+                low, high = map(min, one[:2], box[:2]), map(max, one[2:], box[2:])
+                hulls[place] = [*low, *high]
                 break
         else:
             groups.append([index])
@@ -80,16 +88,16 @@ def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
     return [np.array(group, np.intp) for group in groups]
 
 
-def is_stacked(one: NDArray[np.float64], other: NDArray[np.float64], usual: float) -> bool:
-    """Tell whether two boxes are pieces of one broken digit."""
+def is_stacked(one: Sequence[float], other: Sequence[float], usual: float) -> bool:
+    """Tell whether two boxes (left, top, right, bottom) are pieces of one broken digit."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     if across <= 0.3 * min(one[2] - one[0], other[2] - other[0]):
         return False
     apart = max(one[1], other[1]) - min(one[3], other[3])
     if -apart > NESTED * min(one[3] - one[1], other[3] - other[1]):
-        return bool(across > NESTED * min(one[2] - one[0], other[2] - other[0]))
+        return across > NESTED * min(one[2] - one[0], other[2] - other[0])
     tall = max(one[3], other[3]) - min(one[1], other[1])
-    return bool(apart < STACKED * usual and tall <= BROKEN * usual)
+    return apart < STACKED * usual and tall <= BROKEN * usual
 
 
 def hull(boxes: Boxes) -> NDArray[np.float64]:
@@ -171,6 +179,60 @@ def parting_gap(gaps: NDArray[np.float64], usual: float, *, alone: bool) -> floa
     return min(max(least, SPREAD * within), most)
 
 
+def with_columns(lines: list[Boxes], parted: list[Mask], usual: float) -> list[Mask]:
+    """Return after which boxes of each line, sorted by left, a number ends: columns heeded too.
+
+    `parted` says it by the gaps alone. Numbers in columns stand close to each other here and there.
+    """
+    if len(lines) <= COLUMN_LINES:
+        return parted
+    gaps = [np.stack([np.maximum.accumulate(line[:-1, 2]), line[1:, 0]], axis=1) for line in lines]
+    reach = np.array([(line[0, 0], line[:, 2].max()) for line in lines])
+    found = np.concatenate([gap[part] for gap, part in zip(gaps, parted, strict=True)])
+    owners = np.repeat(np.arange(len(lines)), [part.sum() for part in parted])
+    result = []
+    for place, (gap, part) in enumerate(zip(gaps, parted, strict=True)):
+        others = owners != place
+        there = np.delete(reach, place, axis=0)
+        result.append(parted_by_columns(gap, part, (found[others], owners[others]), there, usual))
+    return result
+
+
+def parted_by_columns(
+    gaps: NDArray[np.float64],
+    parted: Mask,
+    others: tuple[NDArray[np.float64], NDArray[np.intp]],
+    reach: NDArray[np.float64],
+    usual: float,
+) -> Mask:
+    """Return which `gaps` of a line, start and end, part two numbers, `parted` among them.
+
+    `others` are the gaps that part numbers of other lines, and the line of each; `reach` is where
+    those lines start and end. A gap between columns parts a line only once, where it is widest.
+    """
+    found, owners = others
+    result = parted.copy()
+    wide = np.diff(gaps, axis=1)[:, 0]
+    free = np.ones(len(found), bool)
+    for gap in gaps[parted]:
+        free &= ~meets(found, gap)
+    for place in np.argsort(-wide, kind="stable").tolist():
+        if parted[place] or wide[place] < COLUMN_GAP * usual:
+            continue
+        middle = gaps[place].mean()
+        there = ((reach[:, 0] < middle) & (middle < reach[:, 1])).sum()
+        covering = free & (found[:, 0] < middle) & (middle < found[:, 1])
+        if len(np.unique(owners[covering])) >= max(COLUMN_LINES, COLUMN_SHARE * there):
+            result[place] = True
+            free &= ~meets(found, gaps[place])
+    return result
+
+
+def meets(gaps: NDArray[np.float64], gap: NDArray[np.float64]) -> Mask:
+    """Return which `gaps`, start and end each, have a part of `gap` in them."""
+    return np.asarray((gaps[:, 0] < gap[1]) & (gap[0] < gaps[:, 1]))
+
+
 def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
     """Return the numbers in free text: lines from the top, numbers from the left, their components.
 
@@ -187,9 +249,10 @@ def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
     small = boxes[dots_of(boxes, members, usual)]
     gaps = [gaps_in(hulls[line], small) for line in lines]
     least = parting_gap(np.concatenate(gaps), usual, alone=len(lines) == 1)
+    parted = with_columns([hulls[line] for line in lines], [gap >= least for gap in gaps], usual)
     rows = []
-    for line, gap in zip(lines, gaps, strict=True):
-        numbers = np.split(line, np.flatnonzero(gap >= least) + 1)
+    for line, part in zip(lines, parted, strict=True):
+        numbers = np.split(line, np.flatnonzero(part) + 1)
         parts = [np.concatenate([pieces[i] for i in one]) for one in numbers]
         rows.append([part for part in parts if np.isin(part, mains).any()])
     rows = without_overlaps(rows, boxes)

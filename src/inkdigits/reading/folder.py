@@ -9,7 +9,6 @@ at the end, in input order, under a temporary name that is then renamed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -21,8 +20,9 @@ from inkdigits.errors import ModelRefused, UsageError
 from inkdigits.files import remove_temporaries, sha256
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.journal import MARK, Journal, journal_path
+from inkdigits.reading.settings import ReaderSettings, cores
 from inkdigits.reading.table_file import check_format, write_table
-from inkdigits.reading.workers import Crew, ReaderSettings, Task
+from inkdigits.reading.workers import Crew, Task
 
 __all__ = ["FolderResult", "ReaderSettings", "find_inputs", "read_folder"]
 
@@ -143,9 +143,3 @@ def already_there(out: Path) -> UsageError:
         f"{str(out)!r} is there already, and nothing is left to continue.",
         "Delete it to read anew, or choose another --out.",
     )
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -16,7 +16,7 @@ from inkdigits.errors import InputError, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source, decode_pages
 from inkdigits.imaging.line import Place, find_number, stands_alone
 from inkdigits.reading.constraints import Constraints
-from inkdigits.reading.ctc import Candidate
+from inkdigits.reading.ctc import Candidate, decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit
 from inkdigits.reading.models import Given, load_digit_model, load_line_model, sort_model
 from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
@@ -25,7 +25,7 @@ from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, R
 Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 LOOKED_AT = 4
-"""So many candidates of a number are looked at, at least."""
+"""So many candidates of a number are looked at, at least, where more than the best one matters."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Reader:
 
         `name` is how the reading calls the image. Raises UnreadableImage when it is no image.
         """
-        pages = [self._look(page) for page in self._pages(source)]
+        pages = [self._look(page, self._top) for page in self._pages(source)]
         verdicts = [
             seen.verdict if len(pages) == 1 else on_page(seen.verdict, number)
             for number, page in enumerate(pages, start=1)
@@ -141,7 +141,7 @@ class Reader:
     def stages(self, source: Source, name: str | None = None) -> Stages:
         """Read the first page of `source` and return every stage; raises UnreadableImage."""
         page = next(self._pages(source))
-        seen = self._look(page)
+        seen = self._look(page, max(self._top, LOOKED_AT))
         reading = summary(name_of(source, name), [place.verdict for place in seen])
         return Stages(page.grey, self._layout, seen, reading)
 
@@ -149,45 +149,49 @@ class Reader:
         """Yield the pages of `source`."""
         return decode_pages(source, self._limits)
 
-    def _look(self, page: Page) -> tuple[Seen, ...]:
-        """Return what is seen at each place of a page, in reading order."""
+    def _look(self, page: Page, top: int) -> tuple[Seen, ...]:
+        """Return what is seen at each place of a page, in reading order: `top` candidates each."""
         whole = (0, 0, page.grey.shape[1], page.grey.shape[0])
         if self._layout == "digit" or self._line_model is None:
             digit = see_digit(page.grey, self._digit_model)
             return (Seen(whole, digit, None, self._judge_digit(digit)),)
         if self._layout == "line":
-            return (self._look_at(page.grey, whole, find_number(page.grey)),)
+            return (self._look_at(page.grey, whole, find_number(page.grey), top),)
         if self._layout == "auto":
             place = find_number(page.grey)
             if place is not None and stands_alone(place, page.grey.shape):
-                return (self._look_at(page.grey, whole, place),)
+                return (self._look_at(page.grey, whole, place, top),)
         from inkdigits.imaging.segment import segment  # not needed for single numbers
 
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
-            return (self._look_at(page.grey, whole, place),)
-        return tuple(self._look_within(page.grey, box) for box in boxes)
+            return (self._look_at(page.grey, whole, place, top),)
+        return tuple(self._look_within(page.grey, box, top) for box in boxes)
 
-    def _look_within(self, page: Grey, box: Box) -> Seen:
+    def _look_within(self, page: Grey, box: Box, top: int) -> Seen:
         """Read the one digit or number within `box`."""
-        left, top, width, height = box
-        grey = np.ascontiguousarray(page[top : top + height, left : left + width])
-        seen = self._look_at(grey, box, find_number(grey))
+        x, y, width, height = box
+        grey = np.ascontiguousarray(page[y : y + height, x : x + width])
+        seen = self._look_at(grey, box, find_number(grey), top)
         verdict = seen.verdict
         return replace(
-            seen, verdict=moved(verdict, left, top) if isinstance(verdict, Number) else verdict
+            seen, verdict=moved(verdict, x, y) if isinstance(verdict, Number) else verdict
         )
 
-    def _look_at(self, grey: Grey, box: Box, place: Place | None) -> Seen:
+    def _look_at(self, grey: Grey, box: Box, place: Place | None, top: int) -> Seen:
         """Read the one digit or number on `grey`, which `box` is the place of, found at `place`."""
-        model = self._line_model
+        # The share of all accepted texts is told better by looking at more of them.
+        wanted = top if self._constraints is None else max(top, LOOKED_AT)
         number = None
-        if model is not None:
-            number = see_number(place, model, self._constraints, max(self._top, LOOKED_AT))
+        if self._line_model is not None:
+            number = see_number(place, self._line_model, self._constraints, wanted)
         if number is None:
             return Seen(box, None, None, "blank")
         if self._layout == "line" or not may_be_digit(number.candidates):
             return Seen(box, None, number, self._judge_number(number))
+        if wanted < LOOKED_AT:
+            candidates = decode(list(number.steps), LOOKED_AT, self._constraints)
+            number = replace(number, candidates=tuple(candidates))
         digit = see_digit(grey, self._digit_model)
         return Seen(box, digit, number, self._judge_single(digit, number))
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.errors import CannotWrite, InkdigitsError, ModelRefused, one_line
-from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
+from inkdigits.reading.settings import ReaderSettings
 
 CHUNK = 16
 """Images that a worker gets at a time, at most: few enough to be even, enough to keep it busy."""
@@ -31,24 +31,6 @@ IMAGE_SECONDS = 600.0
 """A worker that takes longer over one image hangs. Decoding alone ends after 30 s."""
 FAILED_STARTS = 3
 GRACE_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class ReaderSettings:
-    """How each worker makes its `Reader`: every field is one of its arguments.
-
-    `layout` is checked by the reader.
-    """
-
-    model: Path | None = None
-    target_error: float | None = None
-    layout: str = "auto"
-    constraints: Constraints | None = None
-    top: int = 1
-
-    def reader(self) -> Reader:
-        """Return a reader on one thread; raises what `Reader` raises."""
-        return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)

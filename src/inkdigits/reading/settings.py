@@ -1,0 +1,34 @@
+"""Settings: how a reader is made, in this process or in another, and on how many cores."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.reader import Reader
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How a `Reader` is made: every field is one of its arguments.
+
+    `layout` is checked by the reader.
+    """
+
+    model: Path | None = None
+    target_error: float | None = None
+    layout: str = "auto"
+    constraints: Constraints | None = None
+    top: int = 1
+
+    def reader(self) -> Reader:
+        """Return a reader on one thread; raises what `Reader` raises."""
+        return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
