@@ -47,7 +47,7 @@ $(VENV)/.train-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,serve,dev]"
 	@touch $@ $(VENV)/.train-installed
 
 .venv-tensorflow/.installed: pyproject.toml constraints.txt

@@ -5,10 +5,16 @@
     │   └── MissingExtra      2  501   the verb needs packages that are not installed
     ├── InputError            3  422   an image or a data file cannot be used
     │   ├── UnreadableImage   3  422   bytes that are no image we read, or too large
-    │   └── InvalidData       3  422   truncated, corrupt or mislabelled data
+    │   ├── InvalidData       3  422   truncated, corrupt or mislabelled data
+    │   ├── RequestTooLarge   3  413   a request with more bytes or files than the service takes
+    │   ├── UnsupportedType   3  415   a request whose body is said to be no image
+    │   └── RequestTooSlow    3  408   a request that does not arrive in time
     ├── ModelRefused          4  500   a model file that is broken, foreign or unsafe
     ├── DataUnavailable       5  503   data that is not here and cannot be fetched
     ├── CannotWrite           6  507   disk full, no permission
+    ├── NotAllowed            1  401   a request without the service's key
+    ├── TooBusy               1  429   more requests than the service's queue holds
+    │   └── NotReady          1  503   a service that starts, or stops
     └── TrainingFailed        1  500   the training itself broke down (loss is nan)
 
 The first number is the process's exit code, a public promise; the second is the HTTP status.
@@ -76,6 +82,42 @@ class UnreadableImage(InputError):
 
 class InvalidData(InputError):
     """A data file that is truncated, corrupt, mislabelled or of the wrong size."""
+
+
+class RequestTooLarge(InputError):
+    """A request of more bytes or files than the service takes."""
+
+    http_status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedType(InputError):
+    """A request whose body is said to be something else than an image."""
+
+    http_status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class RequestTooSlow(InputError):
+    """A request that did not arrive in time."""
+
+    http_status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class NotAllowed(InkdigitsError):
+    """A request that does not carry the service's key."""
+
+    http_status = HTTPStatus.UNAUTHORIZED
+
+
+class TooBusy(InkdigitsError):
+    """More requests at once than the service's queue holds."""
+
+    http_status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class NotReady(TooBusy):
+    """A service that has not answered once yet, or that is about to stop."""
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class ModelRefused(InkdigitsError):

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from inkdigits import __version__
-from inkdigits.errors import ExitCode, InkdigitsError, one_line
+from inkdigits.errors import ExitCode, InkdigitsError, MissingExtra, one_line
 
 app = typer.Typer(
     name="inkdigits",
@@ -225,6 +225,51 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     return verb.read(images, settings, verb.Output(as_json, as_csv, out, annotate))
 
 
+@app.command("serve")
+def serve(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8000,
+    model: ModelOption = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key", envvar="INKDIGITS_API_KEY", help="Ask each request for this key."
+        ),
+    ] = None,
+    max_bytes: Annotated[
+        int, typer.Option("--max-bytes", metavar="N", help="Bytes of a request, at most.")
+    ] = 16 * 1024 * 1024,
+    max_files: Annotated[
+        int, typer.Option("--max-files", metavar="N", help="Images of a request, at most.")
+    ] = 32,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", metavar="N", help="Pixels of an image, at most.")
+    ] = 50_000_000,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", help="A request must have arrived by then.")
+    ] = 10.0,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Images read at once (default: all cores).")
+    ] = 0,
+    queue: Annotated[
+        int, typer.Option("--queue", help="Requests that may wait; more are refused.")
+    ] = 64,
+) -> int:
+    """Serve the reader over HTTP, with a page to draw on."""
+    one_thread_each()
+    from inkdigits.serving.settings import ServiceSettings
+
+    settings = ServiceSettings(
+        model, api_key, max_bytes, max_files, max_pixels, max_seconds, workers, queue
+    )
+    try:
+        from inkdigits.cli import serve as verb
+    except ModuleNotFoundError as error:
+        raise missing("serve", error) from error
+
+    return verb.serve(host, port, settings)
+
+
 @app.command("inspect")
 def inspect(
     image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],
@@ -310,6 +355,14 @@ def fail(error: Exception) -> int:
     code, message = explain(error)
     sys.stderr.write(f"inkdigits: error: {message}\n")
     return int(code)
+
+
+def missing(extra: str, error: ModuleNotFoundError) -> MissingExtra:
+    """Return the error for a verb whose `extra` is not installed."""
+    return MissingExtra(
+        f"the package {error.name!r} is not installed.",
+        f'Install what this verb needs with: pip install "inkdigits[{extra}]"',
+    )
 
 
 def explain(error: Exception) -> tuple[ExitCode, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -79,10 +80,7 @@ class Reader:
         constraints: Constraints | None = None,
         top: int = 1,
     ) -> None:
-        if layout not in LAYOUTS:
-            raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
-        if top < 1:
-            raise UsageError(f"top must be at least 1, got {top}.")
+        check_options(layout, top)
         digit_model, line_model = sort_model(model, threads)
         if layout == "auto" and digit_model is not None:
             layout = "digit"
@@ -95,6 +93,26 @@ class Reader:
         self._line_selection = None
         if self._line_model is not None:
             self._line_selection = select(self._line_model.metadata, target_error)
+
+    def with_options(
+        self,
+        layout: Layout,
+        constraints: Constraints | None = None,
+        top: int = 1,
+        target_error: float | None = None,
+    ) -> Reader:
+        """Return a reader with the same models and limits that reads otherwise.
+
+        A reader of single digits stays one. Raises UsageError as `Reader` does.
+        """
+        check_options(layout, top)
+        other = copy(self)
+        other._layout = layout if self._line_model is not None else "digit"
+        other._constraints, other._top = constraints, top
+        other._digit_selection = select(self._digit_model.metadata, target_error)
+        if self._line_model is not None:
+            other._line_selection = select(self._line_model.metadata, target_error)
+        return other
 
     @property
     def metadata(self) -> Metadata:
@@ -247,6 +265,14 @@ class Reader:
         number = Number(best.text, best.conditional, seen.box, digits, tuple(alternatives))
         threshold = threshold_of(self._line_model, self._line_selection)
         return number if best.conditional >= threshold else replace(number, reason="unsure")
+
+
+def check_options(layout: Layout, top: int) -> None:
+    """Raise UsageError for an unknown layout or a `top` below 1."""
+    if layout not in LAYOUTS:
+        raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
+    if top < 1:
+        raise UsageError(f"top must be at least 1, got {top}.")
 
 
 def is_number(candidate: Candidate) -> bool:

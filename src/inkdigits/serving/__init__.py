@@ -1,0 +1,1 @@
+"""Serving: the reader behind HTTP, with limits, metrics and a page."""

@@ -1,0 +1,54 @@
+"""The OpenAPI document as a plain page: no script, no request to another host."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>inkdigits: HTTP API</title><link rel="stylesheet" href="/page.css"></head>
+<body class="docs"><main><h1>inkdigits: HTTP API</h1>
+<p>The same document for programs: <a href="/openapi.json">/openapi.json</a>.</p>
+<pre><code>curl --data-binary @cheque.png 'HOST/v1/read?length=5&amp;top=3' -H 'Content-Type: image/png'
+curl -F file=@a.png -F file=@b.jpg HOST/v1/read</code></pre>
+"""
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """Return the page of an OpenAPI `document`."""
+    parts = [
+        operation(path, method, told)
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+    ]
+    return HEAD + "".join(parts) + "</main></body></html>"
+
+
+def operation(path: str, method: str, told: dict[str, Any]) -> str:
+    """Return the section of one operation."""
+    rows = "".join(
+        f"<tr><td><code>{escape(one['name'])}</code></td>"
+        f"<td>{escape(one.get('description', ''))}</td>"
+        f"<td>{escape(str(one['schema'].get('default', '')))}</td></tr>"
+        for one in told.get("parameters", [])
+    )
+    table = f"<table><tr><th>query</th><th></th><th>default</th></tr>{rows}</table>" if rows else ""
+    text = escape(told.get("description", "")).replace("\n\n", "</p><p>")
+    answers = "".join(answer(code, given) for code, given in told["responses"].items())
+    return (
+        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p>{table}"
+        f"<dl>{answers}</dl></section>"
+    )
+
+
+def answer(code: str, given: dict[str, Any]) -> str:
+    """Return one possible answer, with its example where there is one."""
+    content = given.get("content", {}).get("application/json", {})
+    example = (
+        f"<pre><code>{escape(json.dumps(content['example']))}</code></pre>"
+        if ("example" in content and code == "200")
+        else ""
+    )
+    return f"<dt>{escape(code)}</dt><dd>{escape(given.get('description', ''))}{example}</dd>"
