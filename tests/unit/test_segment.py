@@ -127,6 +127,17 @@ def test_polarity_does_not_matter() -> None:
     assert grid(segment(255 - table())) == FULL
 
 
+def test_polarity_is_found_on_a_page_full_of_small_digits() -> None:
+    """Blurred by the ground's small copy, such a page is grey with white margins."""
+    page = np.full((1750, 1240), 240, np.uint8)
+    for foot in range(30, 1740, 30):
+        for left in range(20, 1200, 34):
+            write(page, str((foot + left) % 10), left, foot, 0.5)
+    regions = segment(page)
+    assert len({region.row for region in regions}) == 57
+    assert len(segment(cv2.bitwise_not(page))) > 50
+
+
 @pytest.mark.parametrize("scale", [0.8, 2.0, 4.5])
 def test_size_does_not_matter(scale: float) -> None:
     page = cv2.resize(table(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
