@@ -1,6 +1,7 @@
 """Imports are architecture: what the reading tower loads, and what it can do without."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,16 @@ def test_training_says_which_extra_it_needs() -> None:
     assert done.returncode == 2
     assert 'pip install "inkdigits[train]"' in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_read_keeps_its_libraries_on_one_thread_unless_the_user_says_otherwise() -> None:
+    code = (
+        "from inkdigits.cli.main import main; main(['read', 'absent.png']); "
+        "import cv2, os; print(cv2.getNumThreads(), os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    for given, told in (({}, "1 1"), ({"OPENBLAS_NUM_THREADS": "2"}, "1 2")):
+        env = {key: value for key, value in os.environ.items() if "THREADS" not in key}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={**env, **given}
+        )
+        assert done.stdout.splitlines()[-1] == told, done.stderr

@@ -84,6 +84,28 @@ def test_regions_are_tight_and_hold_their_number() -> None:
         assert size[1] - 2 <= height <= size[1] + 30
 
 
+def test_a_side_drawn_again_with_a_pen_is_no_digit() -> None:
+    """Bolder and darker than the rules, it is no rule; in an empty cell it is no number."""
+    page = table(empty=((2, 1),))
+    for row, column in ((4, 2), (5, 4), (2, 1)):
+        x, y = LEFT + WIDE * column, TOP + TALL * row
+        cv2.line(page, (x, y + 2), (x + 2, y + TALL - 2), INK - 30, 6)
+    regions = {(region.row, region.column): region.box for region in segment(page)}
+    plain = {(region.row, region.column): region.box for region in segment(table())}
+    # Whatever is on the one side of the border is not in the cell on the other.
+    assert len(regions) == ROWS * COLUMNS - 1
+    for place in ((4, 1), (4, 2), (5, 3), (5, 4)):
+        assert abs(regions[place][0] - plain[place][0]) <= 4
+        assert abs(regions[place][2] - plain[place][2]) <= 4
+
+
+def test_a_one_beside_its_cells_border_stays() -> None:
+    page = table(empty=((3, 3),))
+    x, y = LEFT + WIDE * 3 + 12, TOP + TALL * 3
+    cv2.line(page, (x, y + 12), (x, y + 48), INK, 4)
+    assert (3, 3) in grid(segment(page))
+
+
 def test_empty_cells_give_no_region() -> None:
     regions = segment(table(empty=((1, 2), (3, 0), (3, 4))))
     assert len(regions) == ROWS * COLUMNS - 3
@@ -125,6 +147,17 @@ def test_a_table_cut_out_tightly_keeps_its_open_cells() -> None:
 
 def test_polarity_does_not_matter() -> None:
     assert grid(segment(255 - table())) == FULL
+
+
+def test_polarity_is_found_on_a_page_full_of_small_digits() -> None:
+    """Blurred by the ground's small copy, such a page is grey with white margins."""
+    page = np.full((1750, 1240), 240, np.uint8)
+    for foot in range(30, 1740, 30):
+        for left in range(20, 1200, 34):
+            write(page, str((foot + left) % 10), left, foot, 0.5)
+    regions = segment(page)
+    assert len({region.row for region in regions}) == 57
+    assert len(segment(cv2.bitwise_not(page))) > 50
 
 
 @pytest.mark.parametrize("scale", [0.8, 2.0, 4.5])

@@ -22,7 +22,6 @@ from inkdigits.imaging.line_ink import (
     WEAK,
     full_depth,
     ground_side,
-    is_dark_on_light,
     quantile,
     usual_height,
 )
@@ -37,6 +36,11 @@ NOISE = 2.5
 """Ink exceeds the noise by this factor, unless that were more than the weak share of full depth."""
 STANDS_OUT = 1.5
 """Where nothing exceeds the noise by this factor, the page is blank."""
+FINE, AROUND = 600, 12
+"""Polarity is told from small digits too, on a copy whose shorter side is at most this, against the
+mean over this part of it."""
+MARGIN = 0.06
+"""Frames lie within this share of a page's sides."""
 DARKEST = 24
 """A ground darker than this counts as if it were so: in the black nothing can be told."""
 SAMPLE = 4
@@ -98,8 +102,7 @@ def page_depth(page: Grey) -> tuple[Grey, float]:
     scale = min(1.0, float(np.clip(side / ROWS_SHARE, FEWEST_ROWS, MOST_ROWS)) / side)
     size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
     small = as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
-    near = as_uint8(cv2.medianBlur(small, ground_side(small, POLARITY_WINDOW)))
-    dark = is_dark_on_light(small, near)
+    dark = is_dark_on_light(page, small)
     if not dark:
         page, small = as_uint8(cv2.bitwise_not(page)), as_uint8(cv2.bitwise_not(small))
     median = as_uint8(cv2.medianBlur(small, ground_side(small, GROUND_WINDOW)))
@@ -110,6 +113,28 @@ def page_depth(page: Grey) -> tuple[Grey, float]:
     ground = np.maximum(ground, DARKEST)
     depth = as_uint8(cv2.bitwise_not(cv2.divide(page, ground, scale=255)))
     return depth, quantile(other, 0.9) * 255 / float(np.median(ground[::8, ::8]))
+
+
+def is_dark_on_light(page: Grey, small: Grey) -> bool:
+    """Tell dark ink from light: what differs most from its ground is ink, be it large or fine.
+
+    On `small`, the ground's copy, fine digits are blurred away, and large ones have no inside on
+    the finer one.
+    """
+    large = lean(small, as_uint8(cv2.medianBlur(small, ground_side(small, POLARITY_WINDOW))))
+    scale = min(1.0, FINE / min(page.shape))
+    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
+    finer = as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
+    side = max(3, min(size) // AROUND | 1)
+    return large + lean(finer, as_uint8(cv2.blur(finer, (side, side)))) >= 0
+
+
+def lean(page: Grey, ground: Grey) -> float:
+    """Return the mean cube of how much darker `page` is than `ground`, frames left out."""
+    rows, columns = (round(MARGIN * side) for side in page.shape)
+    inner = np.s_[rows : page.shape[0] - rows, columns : page.shape[1] - columns]
+    away = ground[inner].astype(np.float32) - page[inner]
+    return float((away * away * away).mean())
 
 
 def faint_and_ink(ink: PageInk, depth: Grey) -> tuple[Mask, Mask] | None:

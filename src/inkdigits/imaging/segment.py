@@ -35,6 +35,9 @@ CUT_OFF, SLIVER = 0.7, 0.3
 the upper or lower border cuts, and of what the left or right one does."""
 SPECK = 0.12
 """Ink of a cell smaller than this share of the usual height is a speck."""
+REDRAWN, INWARDS = 0.8, 0.25
+"""A side of a cell that was drawn again has this share of its height, and reaches at most so many
+usual heights into it."""
 WIDE, HIGH = 10, 3.5
 """In a cell of more usual heights than these, there may be several numbers."""
 LEAST = 0.4
@@ -204,7 +207,10 @@ def row_numbers(
 ) -> list[Found]:
     """Return the numbers in a row of cells, given what each of them holds."""
     row = int(table.rows[cells[0]])
-    inks = [written(boxes, usual) for boxes in held]
+    inks = [
+        written(without_sides(boxes, table.boxes[cell] / table.scale, usual), usual)
+        for cell, boxes in zip(cells.tolist(), held, strict=True)
+    ]
     if is_comb(table, cells, inks, usual):
         filled = [boxes for boxes in inks if len(boxes)]
         return [Found(row, 0, 0.0, hull(np.concatenate(filled)))] if filled else []
@@ -224,6 +230,13 @@ def row_numbers(
         else:
             found.append(Found(row, 0, column, hull(boxes)))
     return found
+
+
+def without_sides(boxes: Boxes, cell: NDArray[np.float64], usual: float) -> Boxes:
+    """Return what a cell holds without its sides, where these were drawn again with a pen."""
+    tall = boxes[:, 3] - boxes[:, 1] >= REDRAWN * (cell[3] - cell[1])
+    inwards = np.minimum(boxes[:, 2] - cell[0], cell[2] - boxes[:, 0])
+    return np.asarray(boxes[~(tall & (inwards <= INWARDS * usual))])
 
 
 def written(boxes: Boxes, usual: float) -> Boxes:
