@@ -75,7 +75,7 @@ def jax_loss(parts: Any, steps: Any) -> Any:
         ]
         return jax.pure_callback(strip_shares, tuple(shapes), steps, parts)
 
-    @jax.custom_vjp
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
     def loss_of(steps: Any) -> Any:
         return told(steps)[0]
 
@@ -119,8 +119,9 @@ def forward_backward(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the losses (N,) of labels and each class's share of each step, float32 (N, T, 13).
 
-    `steps` float (N, T, 13), `labels` int (N, L), classes filled up with the blank. The shares are the probabilities, given the label, that a step is a class; the derivative of the
-    loss by a step's probability is minus its share over it (Graves et al., 2006, section 4.1).
+    `steps` float (N, T, 13), `labels` int (N, L), classes filled up with the blank. The shares are
+    the probabilities, given the label, that a step is a class; the derivative of the loss by a
+    step's probability is minus its share over it (Graves et al., 2006, section 4.1).
     Scaled to a sum of 1 at every step, so that nothing underflows.
     """
     count, length = labels.shape
