@@ -20,7 +20,7 @@ from inkdigits.models.saved import load_model, save_model
 from inkdigits.reading.line_engine import LineEngine
 
 set_up_keras()
-from inkdigits.models.ctc import ctc_loss, forward_backward, greedy_texts
+from inkdigits.models.ctc import ctc_loss, forward_backward, greedy_texts, strip_loss
 from inkdigits.models.line import BLANK, build_line
 from inkdigits.training import line as line_module
 from inkdigits.training.line_batches import STRIP, LineBatches
@@ -131,6 +131,35 @@ def test_forwards_and_backwards_it_is_keras_own_loss_and_its_derivative() -> Non
     np.testing.assert_allclose(ours, np.asarray(derivative), rtol=2e-2, atol=2e-2)
 
 
+def test_the_loss_of_a_strip_is_that_of_its_numbers_apart() -> None:
+    jax = pytest.importorskip("jax", reason="derivatives are taken with JAX")
+    rng = np.random.default_rng(5)
+    steps = rng.dirichlet(np.ones(len(LINE_LABELS)), (2, 40)).astype(np.float32)
+    numbers = [(0, 0, 12, [3, 3]), (0, 12, 40, [1, 2, 5]), (1, 0, 40, [])]
+    parts = np.zeros((2, 4, 5), np.int32)
+    apart = []
+    for place, (strip, start, end, text) in zip((0, 1, 0), numbers, strict=True):
+        parts[strip, place] = [start, end, *text, *[BLANK] * (3 - len(text))]
+        labels = parts[strip, place, 2:][None]
+        apart.append(float(np.asarray(ctc_loss(labels, steps[strip, start:end][None]))[0]))
+    found = np.asarray(strip_loss(parts, jax.numpy.asarray(steps)))
+    np.testing.assert_allclose(found, [apart[0] + apart[1], apart[2]], rtol=1e-3)
+    weights = jax.numpy.asarray([1.0, 3.0])
+
+    def logits_loss(logits):
+        return (weights * strip_loss(parts, jax.nn.softmax(logits))).sum()
+
+    logits = np.log(steps)
+    slope = np.asarray(jax.jit(jax.grad(logits_loss))(logits))
+    for place in [(0, 3, 3), (0, 20, BLANK), (1, 7, 4)]:
+        moved = logits.copy()
+        moved[place] += 0.05
+        other = logits.copy()
+        other[place] -= 0.05
+        wanted = (float(logits_loss(moved)) - float(logits_loss(other))) / 0.1
+        assert slope[place] == pytest.approx(wanted, abs=3e-3)
+
+
 def test_greedy_reading_leaves_out_blanks_and_repeats() -> None:
     path = [BLANK, 1, 1, BLANK, 1, 10, 10, 2, BLANK]
     assert greedy_texts(np.eye(len(LINE_LABELS), dtype=np.float32)[path][None]) == ["11?2"]
@@ -162,29 +191,33 @@ def test_an_epoch_has_nearly_every_number_and_a_resume_sees_the_same() -> None:
     assert any((one[0] != later[step][0]).any() for step, one in enumerate(firsts))
 
 
-def test_a_strip_holds_whole_crops_in_the_order_of_its_label() -> None:
+def test_a_strip_holds_whole_crops_each_among_its_own_steps() -> None:
     given = numbers()
     batches = LineBatches(given, recipe_of("training.batch_size=3"), 0)
-    pixels, labels = batches[0]
-    for strip, row, chosen in zip(pixels, labels.tolist(), batches.strips[:3], strict=True):
-        text = "".join(LINE_LABELS[label] for label in row if label != BLANK)
-        assert text == "".join(given.texts[number] for number in chosen)
-        inked = [given.images[number] for number in chosen]
-        np.testing.assert_array_equal(
-            strip[:, strip.any(axis=0)], np.concatenate(inked, axis=1)[:, :]
-        )
+    pixels, parts = batches[0]
+    for strip, rows, chosen in zip(pixels, parts, batches.strips[:3], strict=True):
+        assert (rows[len(chosen) :, 1] == 0).all()
+        ends = [0, *rows[: len(chosen), 1].tolist()]
+        assert ends[-1] == STRIP // 2
+        for row, number, end in zip(rows, chosen, ends, strict=False):
+            assert row[0] == end
+            own = strip[:, 2 * row[0] : 2 * row[1]]
+            np.testing.assert_array_equal(own[:, own.any(axis=0)], given.images[number])
+            text = "".join(LINE_LABELS[label] for label in row[2:] if label != BLANK)
+            assert text == given.texts[number]
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.2])
-def test_the_widest_crops_fit_into_strips(scale: float) -> None:
+def test_the_widest_and_the_narrowest_crops_fit_into_strips(scale: float) -> None:
     wide = [np.full((32, width), 200, np.uint8) for width in (512, 508, 16, 512, 300, 300)]
-    given = Numbers(wide, ["12345678"] * 6)
+    thin = [np.full((32, 16), 200, np.uint8) for _ in range(60)]
+    given = Numbers(wide + thin, ["12345678"] * 66)
     overrides = ["training.batch_size=1", f"training.augment.scale={scale}"]
     batches = LineBatches(given, recipe_of(*overrides), 0)
     for step in range(len(batches)):
-        pixels, labels = batches[step]
+        pixels, parts = batches[step]
         assert pixels.shape == (1, 32, STRIP)
-        assert (labels != BLANK).sum() == 8 * len(batches.strips[step])
+        assert (parts[0, :, 1] > 0).sum() == len(batches.strips[step])
 
 
 def test_made_numbers_are_kept_in_parts_and_a_damaged_part_is_told(

@@ -70,13 +70,19 @@ class LineCrop:
 
 
 class View(NamedTuple):
-    """One way to crop: all but the number `masked` out, its ink `fitted` to the height, or not."""
+    """One way to crop: all but the number `masked` out, its ink `fitted` to the height, or not.
+
+    The number is made wider by `stretch`, and leans by `shear` columns a row more to the left.
+    """
 
     masked: bool
     fitted: bool
+    stretch: float = 1.0
+    shear: float = 0.0
 
 
 VIEWS = (View(masked=True, fitted=False), View(masked=False, fitted=False), View(True, True))
+"""The views that networks are trained with, the best first."""
 
 
 @dataclass(frozen=True)
@@ -191,15 +197,17 @@ def cut(place: Place, view: View) -> LineCrop:
     by = min(BAND / usual, MOST_INK / 2 / reach)
     if view.fitted:
         middle, by = top + height / 2, FITTED / max(height - 2 * rise, usual)
-    long = width * by + 2 * SIDE_MARGIN
+    lean = abs(view.shear) * MOST_INK
+    long = width * by * view.stretch + lean + 2 * SIDE_MARGIN
     columns = int(np.clip(-(-long // WIDTH_STEP) * WIDTH_STEP, MIN_WIDTH, MAX_WIDTH))
-    across = min(by, (columns - 2 * SIDE_MARGIN) / width)
+    across = min(by * view.stretch, (columns - lean - 2 * SIDE_MARGIN) / width)
     forward = np.array(
         [
             [across, 0, columns / 2 - across * centre],
             [-ink.slope * by, by, HEIGHT / 2 - by * (middle - ink.slope * centre)],
         ]
     )
+    forward[0] += view.shear * (forward[1] - (0, 0, HEIGHT / 2))
     image = rendered(ink, view.masked, forward, columns)
     to_source = inverse_of(forward, place.scale, place.origin)
     return LineCrop(image, in_source(ink.box, place.scale, place.origin), to_source)

@@ -22,8 +22,6 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
 
     `labels` int (N, L), classes filled up with the blank; `probabilities` (N, T, 13).
     """
-    if keras.backend.backend() == "tensorflow":
-        return tensorflow_loss(labels, probabilities)
     labels = keras.ops.cast(labels, "int32")
     logits = keras.ops.log(keras.ops.cast(probabilities, "float32") + TINY)
     count, steps = keras.ops.shape(logits)[0], keras.ops.shape(logits)[1]
@@ -37,27 +35,83 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
     )
 
 
-def tensorflow_loss(labels: Any, probabilities: Any) -> Any:
-    """Return the same by `forward_backward`: TensorFlow's own loop over the steps, on a CPU, takes
-    twice the time of the network's convolutions, forwards and backwards (`docs/design-notes.md`).
-    """
-    import tensorflow as tf
+def strip_loss(parts: Any, probabilities: Any) -> Any:
+    """Return the loss (B,) of strips that hold several numbers: the sum over its numbers.
 
-    labels = tf.cast(labels, tf.int32)
+    `parts` int (B, K, 2 + L): for each number the first step and the one after the last that are
+    its own, both 0 where there is none, and its classes, filled up with the blank. `probabilities`
+    (B, T, 13). Forwards and backwards in NumPy, on every engine: a loop over the steps inside a
+    TensorFlow graph takes twice the time of the network's convolutions (`docs/design-notes.md`).
+    """
+    steps = keras.ops.cast(probabilities, "float32") + TINY
+    parts = keras.ops.cast(parts, "int32")
+    if keras.backend.backend() == "tensorflow":
+        return tensorflow_loss(parts, steps)
+    return jax_loss(parts, steps)
+
+
+def tensorflow_loss(parts: Any, steps: Any) -> Any:
+    """Return `strip_loss` within a graph of TensorFlow."""
+    import tensorflow as tf
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def loss_of(steps: Any) -> tuple[Any, Any]:
         kinds = (tf.float32, tf.float32)
-        losses, shares = tf.numpy_function(forward_backward, (steps, labels), kinds)
+        losses, shares = tf.numpy_function(strip_shares, (steps, parts), kinds)
         losses.set_shape(steps.shape[:1])
         shares.set_shape(steps.shape)
+        return losses, lambda upstream: -upstream[:, None, None] * shares / steps
 
-        def gradient(upstream: Any) -> Any:
-            return -upstream[:, None, None] * shares / steps
+    return loss_of(steps)
 
-        return losses, gradient
 
-    return loss_of(tf.cast(probabilities, tf.float32) + TINY)
+def jax_loss(parts: Any, steps: Any) -> Any:
+    """Return `strip_loss` within a program of JAX."""
+    import jax
+
+    def told(steps: Any) -> Any:
+        shapes = [
+            jax.ShapeDtypeStruct(shape, np.float32) for shape in (steps.shape[:1], steps.shape)
+        ]
+        return jax.pure_callback(strip_shares, tuple(shapes), steps, parts)
+
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def loss_of(steps: Any) -> Any:
+        return told(steps)[0]
+
+    def forward(steps: Any) -> Any:
+        losses, shares = told(steps)
+        return losses, shares / steps
+
+    def backward(kept: Any, upstream: Any) -> Any:
+        return (-upstream[:, None, None] * kept,)
+
+    loss_of.defvjp(forward, backward)
+    return loss_of(steps)
+
+
+def strip_shares(steps: Any, parts: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the losses (B,) of strips, and each class's share of each step, (B, T, 13).
+
+    Steps of no number have no share and no loss. The numbers are looked at side by side, their
+    steps filled up with sure blanks, which change no likelihood.
+    """
+    steps, parts = np.asarray(steps), np.asarray(parts)
+    losses, shares = np.zeros(len(steps), np.float32), np.zeros_like(steps)
+    rows, places = np.nonzero(parts[..., 1])
+    if not rows.size:
+        return losses, shares
+    starts, ends = parts[rows, places, 0], parts[rows, places, 1]
+    single = np.zeros((len(rows), int((ends - starts).max()), steps.shape[2]), np.float32)
+    single[..., BLANK] = 1
+    windows = list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True))
+    for number, (row, start, end) in zip(single, windows, strict=True):
+        number[: end - start] = steps[row, start:end]
+    found, told = forward_backward(single, parts[rows, places, 2:])
+    np.add.at(losses, rows, found)
+    for number, (row, start, end) in zip(told, windows, strict=True):
+        shares[row, start:end] = number[: end - start]
+    return losses, shares
 
 
 def forward_backward(
@@ -65,9 +119,9 @@ def forward_backward(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the losses (N,) of labels and each class's share of each step, float32 (N, T, 13).
 
-    `steps` float (N, T, 13) above 0, `labels` int (N, L), classes filled up with the blank. The
-    shares are the probabilities, given the label, that a step is a class; the derivative of the
-    loss by a step's probability is minus its share over it (Graves et al., 2006, section 4.1).
+    `steps` float (N, T, 13), `labels` int (N, L), classes filled up with the blank. The shares are
+    the probabilities, given the label, that a step is a class; the derivative of the loss by a
+    step's probability is minus its share over it (Graves et al., 2006, section 4.1).
     Scaled to a sum of 1 at every step, so that nothing underflows.
     """
     count, length = labels.shape

@@ -15,7 +15,7 @@ from inkdigits.artefact.points import as_whole
 from inkdigits.data.dataset import Examples
 from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.imaging.line import side_by_side
-from inkdigits.models.ctc import ctc_loss, greedy_texts
+from inkdigits.models.ctc import ctc_loss, greedy_texts, strip_loss
 from inkdigits.models.line import build_line
 from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
@@ -82,7 +82,7 @@ def build(recipe: Recipe) -> keras.Model:
 def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:
     """Give `model` the CTC loss and the recipe's optimizer; an epoch has so many `batches`."""
     optimizer = make_optimizer(recipe, batches * recipe.batch_size)
-    model.compile(optimizer=optimizer, loss=ctc_loss, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=strip_loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 
 

@@ -16,30 +16,32 @@ from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.imaging.line import HEIGHT, MAX_WIDTH, WIDTH_STEP
-from inkdigits.models.line import BLANK
+from inkdigits.models.line import BLANK, STEP
 from inkdigits.training.numbers import Crop, Numbers, longest
 from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
 
 STRIP = 640
 """Columns of a strip: the widest crop, or some five usual ones."""
+MOST = STRIP // (4 * WIDTH_STEP + 8)
+"""So many of the narrowest crops fit into a strip."""
 GAP = 8
 """Columns without ink between two crops of a strip, at least, beside their own margins."""
-LONGEST = 64
-"""Signs of a strip, at most; what is more waits for the next one."""
 
 
 class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches that depend on seed and epoch alone, so that a resume is exact.
 
-    Each is uint8 (B, 32, 640), B the recipe's batch size, and int32 (B, 64), classes filled up with
-    the blank. A strip's label is that of its crops one after the other. All epochs have the same
-    number of batches; the few crops that are left over are others each time.
+    Each is uint8 (B, 32, 640), B the recipe's batch size, and int32 (B, K, 2 + L): for each of at
+    most K crops of a strip the first step of its own and the one after the last, which share all
+    steps out, and its classes, filled up with the blank. Told where each number ends, a network
+    finds its signs at once; with the text of the whole strip as one label it does not begin to. All
+    epochs have the same number of batches; the few crops left over are others each time.
     """
 
     def __init__(self, numbers: Numbers, recipe: TrainingRecipe, first_epoch: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.images = numbers.images
-        self.texts = numbers.texts
+        self.labels = as_labels(numbers.texts)
         self.room = rooms(numbers, recipe.augment)
         self.recipe = recipe
         self.steps = batches_of(numbers, recipe)
@@ -51,7 +53,7 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rng = np.random.default_rng((self.recipe.seed, self.epoch))
         order = rng.permutation(len(self.images)).tolist()
         # Another order packs a little more tightly or loosely: the first crops come once more.
-        self.strips = packed([*order, *order[: len(order) // 10]], self.room, self.texts)
+        self.strips = packed([*order, *order[: len(order) // 10]], self.room)
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order; Keras calls it."""
@@ -65,25 +67,33 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
         size = self.recipe.batch_size
         chosen = self.strips[step * size : (step + 1) * size]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, step))
-        batch = np.stack([self.strip(numbers, rng) for numbers in chosen])
-        return batch, as_labels(
-            ["".join(self.texts[n] for n in strip) for strip in chosen], LONGEST
-        )
+        made = [self.strip(numbers, rng) for numbers in chosen]
+        parts = np.zeros((len(chosen), MOST, 2 + self.labels.shape[1]), np.int32)
+        for row, numbers, (_, edges) in zip(parts, chosen, made, strict=True):
+            row[: len(numbers), 0], row[: len(numbers), 1] = edges[:-1], edges[1:]
+            row[: len(numbers), 2:] = self.labels[numbers]
+        return np.stack([strip for strip, _ in made]), parts
 
-    def strip(self, numbers: Sequence[int], rng: np.random.Generator) -> Crop:
-        """Return the crops `numbers` in one strip, distorted, the free columns spread at random."""
+    def strip(self, numbers: Sequence[int], rng: np.random.Generator) -> tuple[Crop, list[int]]:
+        """Return the crops `numbers` in one strip, distorted, the free columns spread at random.
+
+        And the steps between which each crop stands: one more than there are crops.
+        """
         crops = [distort(self.images[number], self.recipe.augment, rng) for number in numbers]
         free = (STRIP - sum(crop.shape[1] for crop in crops)) // WIDTH_STEP
         least = min(GAP // WIDTH_STEP, free // (len(crops) + 1))
         spare = free - least * (len(crops) + 1)
         shares = rng.multinomial(spare, np.full(len(crops) + 1, 1 / (len(crops) + 1)))
         strip = np.zeros((HEIGHT, STRIP), np.uint8)
-        left = 0
+        left, edges = 0, [0]
         for crop, share in zip(crops, shares.tolist(), strict=False):
-            left += (least + share) * WIDTH_STEP
+            gap = (least + share) * WIDTH_STEP
+            if left:
+                edges.append((left + gap // 2) // STEP)
+            left += gap
             strip[:, left : left + crop.shape[1]] = crop
             left += crop.shape[1]
-        return strip
+        return strip, [*edges, STRIP // STEP]
 
 
 def rooms(numbers: Numbers, augment: AugmentRecipe) -> NDArray[np.int64]:
@@ -93,30 +103,30 @@ def rooms(numbers: Numbers, augment: AugmentRecipe) -> NDArray[np.int64]:
     return np.asarray(np.minimum(np.maximum(grown, 4 * WIDTH_STEP), MAX_WIDTH) + GAP)
 
 
-def packed(order: Sequence[int], room: NDArray[np.int64], texts: Sequence[str]) -> list[list[int]]:
-    """Return crops in `order` as strips, each filled up to its width or its signs."""
+def packed(order: Sequence[int], room: NDArray[np.int64]) -> list[list[int]]:
+    """Return crops in `order` as strips, each filled up to its width."""
     strips: list[list[int]] = []
-    free = signs = 0
+    free = 0
     for number in order:
-        wide, long = int(room[number]), len(texts[number])
-        if wide > free or long > signs:
+        wide = int(room[number])
+        if wide > free:
             strips.append([])
-            free, signs = STRIP - GAP, LONGEST
+            free = STRIP - GAP
         strips[-1].append(number)
-        free, signs = free - wide, signs - long
+        free -= wide
     return strips
 
 
 def batches_of(numbers: Numbers, recipe: TrainingRecipe) -> int:
     """Return how many batches of strips an epoch has, at least 1."""
     order = np.random.default_rng(recipe.seed).permutation(len(numbers)).tolist()
-    strips = packed(order, rooms(numbers, recipe.augment), numbers.texts)
+    strips = packed(order, rooms(numbers, recipe.augment))
     return max(1, len(strips) // recipe.batch_size)
 
 
-def as_labels(texts: Sequence[str], most: int | None = None) -> NDArray[np.int32]:
-    """Return texts as int32 (N, `most` or the longest): classes, filled up with the blank."""
-    labels = np.full((len(texts), most or longest(texts)), BLANK, np.int32)
+def as_labels(texts: Sequence[str]) -> NDArray[np.int32]:
+    """Return texts as int32 (N, L): their classes, filled up with the blank."""
+    labels = np.full((len(texts), longest(texts)), BLANK, np.int32)
     for row, text in zip(labels, texts, strict=True):
         row[: len(text)] = [LINE_LABELS.index(sign) for sign in text]
     return labels
