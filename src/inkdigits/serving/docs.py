@@ -11,7 +11,7 @@ HEAD = """<!doctype html>
 <title>inkdigits: HTTP API</title><link rel="stylesheet" href="/page.css"></head>
 <body class="docs"><main><h1>inkdigits: HTTP API</h1>
 <p>The same document for programs: <a href="/openapi.json">/openapi.json</a>.</p>
-<pre><code>curl --data-binary @cheque.png 'HOST/v1/read?length=5&amp;top=3' -H 'Content-Type: image/png'
+<pre><code>curl --data-binary @cheque.png -H 'Content-Type: image/png' 'HOST/v1/read?length=5'
 curl -F file=@a.png -F file=@b.jpg HOST/v1/read</code></pre>
 """
 

@@ -1,0 +1,117 @@
+"""The service as a process: full queues, slow senders, and an end that loses no answer."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from test_api import seven
+
+pytest.importorskip("fastapi", reason="the serve extra")
+
+
+@contextmanager
+def service(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `inkdigits serve` on a free port and yield the process and its address."""
+    command = [sys.executable, "-m", "inkdigits", "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"http://\S+?:\d+", process.stderr.readline())
+            assert found is not None
+            wait_until_ready(found.group())
+            yield process, found.group()
+        finally:
+            process.kill()
+
+
+def wait_until_ready(address: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the service did not become ready")
+
+
+def ask(address: str) -> httpx.Response:
+    return httpx.post(
+        f"{address}/v1/read?layout=digit",
+        content=seven(3),
+        headers={"Content-Type": "image/png"},
+        timeout=60,
+    )
+
+
+def test_what_the_queue_does_not_hold_is_refused_and_the_rest_is_right() -> None:
+    with service("--queue", "1", "--workers", "1") as (_, address):
+        with ThreadPoolExecutor(24) as many:
+            answers = list(many.map(lambda _: ask(address), range(96)))
+        statuses = {answer.status_code for answer in answers}
+        assert statuses <= {200, 429}
+        for answer in answers:
+            if answer.status_code == 200:
+                assert answer.json()["text"] == "7"
+            else:
+                assert answer.headers["retry-after"] == "1"
+                assert "waiting" in answer.json()["error"]["message"]
+        assert 200 in statuses
+        assert ask(address).status_code == 200, "it recovers"
+
+
+def test_a_slow_sender_is_cut_off_and_harms_nobody() -> None:
+    with service("--max-seconds", "1") as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(
+                b"POST /v1/read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+                b"Content-Length: 1000\r\n\r\nfew"
+            )
+            assert ask(address).status_code == 200
+            answer = slow.recv(4096)
+        assert b" 408 " in answer.split(b"\r\n")[0]
+
+
+def test_asked_to_stop_it_answers_what_it_took() -> None:
+    with service("--workers", "1", "--queue", "64") as (process, address):
+        answers: list[int | str] = []
+
+        def one() -> None:
+            try:
+                answers.append(ask(address).status_code)
+            except httpx.ConnectError:
+                answers.append("not taken")
+
+        threads = [threading.Thread(target=one) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert process.wait(timeout=30) == 0
+        assert set(answers) <= {200, 503, "not taken"}
+
+
+def test_an_address_in_use_is_told_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "inkdigits", "serve", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 6
+    assert done.stderr.startswith(f"inkdigits: error: cannot listen at 127.0.0.1 port {port}")
+    assert done.stderr.count("\n") == 1
