@@ -155,9 +155,18 @@ def main() -> None:
     parser = common_arguments(__doc__)
     parser.add_argument("recipe", help="a recipe's name")
     parser.add_argument("--seeds", default="0-9", type=parse_seeds, help="default: 0-9")
+    parser.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
+        help="override a key of the recipe; repeatable",
+    )  # fmt: skip
     options = parser.parse_args()
     folders = {
-        seed: trained(options.recipe, seed, accuracy_folder(options.work, options.recipe, seed))
+        seed: trained(
+            options.recipe,
+            seed,
+            accuracy_folder(options.work, options.recipe, seed),
+            options.overrides,
+        )
         for seed in options.seeds
     }
     results = [read_result(folder, seed) for seed, folder in folders.items()]
@@ -168,6 +177,7 @@ def main() -> None:
         options.records,
         n=len(results),
         seeds=options.seeds,
+        overrides=options.overrides,
         published_within_one_std=within_one_std(figures),
         digit_means=digit_means(results),
         digit_bar=DIGIT_BAR.get(options.recipe),

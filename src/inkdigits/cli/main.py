@@ -302,8 +302,8 @@ def check(
 def one_thread_each() -> None:
     """Keep OpenBLAS and OpenCV from starting threads, unless the user has set how many.
 
-    Their jobs are too small to share: on a page threads cost a fifth of the time, and on a busy
-    machine they wait for each other. Both look at this once, when they are imported.
+    Their jobs are too small to share, and on a busy machine threads wait for each other. Both look
+    at this once, when they are imported.
     """
     for name in ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ.setdefault(name, "1")

@@ -110,7 +110,9 @@ class _Search:
         self.resolved = 0.0  # mass of all texts that were met or that cannot be accepted
         self.visited = self.refined = 0
         self.is_spent = False
-        self.started = time.perf_counter(), time.thread_time()
+        # Asking for processor time is a call of the system: only a pattern can take long.
+        timed = constraints is not None and constraints.pattern is not None
+        self.started = (time.perf_counter(), time.thread_time()) if timed else (0.0, 0.0)
 
     def run(self) -> None:
         """Search until nothing better can be left, or the number of visits is used up."""

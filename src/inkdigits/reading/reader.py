@@ -84,7 +84,9 @@ class Reader:
         digit_model, line_model = sort_model(model, threads)
         if layout == "auto" and digit_model is not None:
             layout = "digit"
-        self._layout, self._constraints, self._top, self._limits = layout, constraints, top, limits
+        self._layout, self._top, self._limits = layout, top, limits
+        # Those that demand nothing are none: the search is shorter then.
+        self._constraints = None if constraints == Constraints() else constraints
         self._digit_model = digit_model or load_digit_model(threads)
         self._line_model = line_model
         if layout != "digit" and line_model is None:
