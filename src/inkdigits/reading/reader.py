@@ -112,7 +112,8 @@ class Reader:
         other._layout = layout if self._line_model is not None else "digit"
         other._constraints, other._top = constraints, top
         other._digit_selection = select(self._digit_model.metadata, target_error)
-        if self._line_model is not None:
+        other._line_selection = None
+        if self._line_model is not None and other._layout != "digit":
             other._line_selection = select(self._line_model.metadata, target_error)
         return other
 

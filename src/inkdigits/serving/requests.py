@@ -116,7 +116,11 @@ async def files_of(request: Request, settings: ServiceSettings) -> list[Upload]:
                 f"a request may have {settings.max_files} files.", "Send fewer at once."
             ) from None
         raise InvalidData(f"the form cannot be read: {error.message}.") from None
-    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not files:
+    try:
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        uploads = [Upload(file.filename or UNNAMED, await file.read()) for file in files]
+    finally:
+        await form.close()
+    if not uploads:
         raise InvalidData("the form has no file.", "Send each image as a file of the form.")
-    return [Upload(file.filename or UNNAMED, await file.read()) for file in files]
+    return uploads
