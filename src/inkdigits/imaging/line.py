@@ -72,7 +72,8 @@ class LineCrop:
 class View(NamedTuple):
     """One way to crop: all but the number `masked` out, its ink `fitted` to the height, or not.
 
-    The number is made wider by `stretch`, and leans by `shear` columns a row more to the left.
+    The number is made wider by `stretch`; its foot moves by `shear` columns a row to the right of
+    its head.
     """
 
     masked: bool
