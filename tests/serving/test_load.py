@@ -84,6 +84,12 @@ def test_a_slow_sender_is_cut_off_and_harms_nobody() -> None:
         assert b" 408 " in answer.split(b"\r\n")[0]
 
 
+def waiting(address: str) -> int:
+    """Return how many requests the service has taken and not answered yet."""
+    text = httpx.get(f"{address}/metrics").text
+    return int(float(re.findall(r"^inkdigits_queue (\S+)", text, re.MULTILINE)[0]))
+
+
 def test_asked_to_stop_it_answers_what_it_took() -> None:
     with service("--workers", "1", "--queue", "64") as (process, address):
         answers: list[int | str] = []
@@ -91,18 +97,22 @@ def test_asked_to_stop_it_answers_what_it_took() -> None:
         def one() -> None:
             try:
                 answers.append(ask(address).status_code)
-            except httpx.ConnectError:
+            except httpx.TransportError:
                 answers.append("not taken")
 
-        threads = [threading.Thread(target=one) for _ in range(16)]
+        threads = [threading.Thread(target=one) for _ in range(24)]
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        taken = 0
+        while taken < 4 and len(answers) < 20:
+            taken = waiting(address)
+        answered = answers.count(200)
         process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()
         assert process.wait(timeout=30) == 0
         assert set(answers) <= {200, 503, "not taken"}
+        assert answers.count(200) >= min(24, answered + taken - 1), "what it took it answered"
 
 
 def test_an_address_in_use_is_told_in_one_line() -> None:
