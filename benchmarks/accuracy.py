@@ -89,8 +89,9 @@ def accuracy_folder(work: Path, recipe: str, seed: int) -> Path:
 def read_result(folder: Path, seed: int) -> SeedResult:
     """Return the measurements in a run folder."""
     evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    with (folder / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    history = folder / "history.csv"
+    # An ensemble has none of its own.
+    rows = list(csv.DictReader(history.read_text().splitlines())) if history.is_file() else []
     return SeedResult(
         seed=seed,
         epochs=len(rows),
