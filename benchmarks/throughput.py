@@ -18,7 +18,7 @@ from record import Figure, median_figure, ratio_figure, write_record
 
 from inkdigits.data.source import load_mnist
 from inkdigits.reading.engine import Engine
-from inkdigits.reading.reader import bundled_model
+from inkdigits.reading.models import BUNDLED_MODEL, bundled
 
 THREADS = 2
 BATCH = 1000
@@ -45,7 +45,7 @@ def peer_process() -> Iterator[tuple[IO[str], IO[str]]]:
 def measure(repeats: int) -> tuple[list[float], list[float], int]:
     """Return the seconds of each pass, ours and the peer's, and the peer's batch size."""
     images = load_mnist().test.images
-    engine = Engine(bundled_model(), threads=THREADS)
+    engine = Engine(bundled(BUNDLED_MODEL), threads=THREADS)
     ours, theirs = [], []
     with peer_process() as (ask, answers):
         batch_size = int(answers.readline())
