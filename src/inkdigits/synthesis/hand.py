@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from inkdigits.synthesis.strokes import Ink, Points, draw, parse, trace
 
 BOX = np.array([10.0, 14.0])
 """The box, in units of a shape, that the shapes stand in."""
-LETTER_LIKE = {4: 0.08, 9: 0.23}
+LETTER_LIKE = {1: 0.06, 4: 0.16, 5: 0.16, 7: 0.2, 8: 0.1, 9: 0.32}
 """How often writers of numbers use a shape that, alone, would be a letter."""
 SECOND_HABIT = 0.1
 """How often a writer uses another shape than the usual one."""
+OWN_WAYS = (0.0, 0.3, 0.6)
+"""How far a writer's own shapes stray from the common ones, in units of a shape."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,21 @@ def among_others(hand: Hand, rng: np.random.Generator) -> Hand:
     for digit, share in LETTER_LIKE.items():
         if rng.random() < share:
             shapes[digit] = choose(AMONG_OTHERS[digit], rng)
-    return replace(hand, shapes=tuple(shapes))
+    stray = float(rng.choice(OWN_WAYS))
+    return replace(hand, shapes=tuple(strayed(shape, stray, rng) for shape in shapes))
+
+
+def strayed(shape: str, stray: float, rng: np.random.Generator) -> str:
+    """Return `shape` with its points moved for good, by a standard deviation of `stray`."""
+    if stray == 0:
+        return shape
+
+    def moved(found: re.Match[str]) -> str:
+        x, y = (float(value) for value in found.groups())
+        dx, dy = rng.normal(0, stray, 2)
+        return f"{x + dx:.2f},{y + dy:.2f}"
+
+    return re.sub(r"(-?[\d.]+),(-?[\d.]+)", moved, shape)
 
 
 def choose(variants: tuple[Variant, ...], rng: np.random.Generator) -> str:

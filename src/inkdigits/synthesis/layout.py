@@ -15,6 +15,8 @@ UNDER = 0.5
 """A glyph reaches under or over the one before it by this share of its width, at most."""
 NEAR_ROWS = 3
 """Strokes so many rows apart already meet."""
+POINTS_A_LOOP = 40
+"""Points that a zero in a row of linked ones is drawn through."""
 
 
 @dataclass
@@ -105,19 +107,24 @@ def scaled(glyph: Ink, scale: float) -> Ink:
 
 
 def linked_zeros(count: int, height: float, pen: float, rng: np.random.Generator) -> Ink:
-    """Write `count` zeros in one stroke: loops joined at the top, or at half height."""
+    """Write `count` zeros in one stroke: loops joined at the top, at half height or at the foot."""
     width = height * rng.uniform(0.6, 1.3)
     step = width * rng.uniform(0.95, 1.6)
     start = -np.pi / 2 + rng.normal(0, 0.3) if rng.random() < 0.7 else rng.normal(-0.4, 0.2)
-    turns = np.linspace(0, 1, 18)
+    turns = np.linspace(0, 1, POINTS_A_LOOP)
     curves = []
     for number in range(count):
         w, h = width * np.exp(rng.normal(0, 0.1)), height * np.exp(rng.normal(0, 0.08))
-        angle = start - 2 * np.pi * turns * rng.uniform(0.93, 1.08)
+        angle = start - 2 * np.pi * turns * rng.uniform(0.98, 1.18)
         ring = np.stack([w / 2 * np.cos(angle), h / 2 * np.sin(angle)], axis=1)
         curves.append(ring + np.array([number * step, rng.normal(0, 0.05 * height)]))
-    points = np.concatenate(curves)
-    points += 0.02 * height * rng.normal(0, 1, points.shape)
+        if number:
+            link = np.linspace(curves[-2][-1], curves[-1][0], POINTS_A_LOOP // 4)
+            curves.insert(-1, link[1:-1])
+    points = rounded(np.concatenate(curves), int(rng.integers(1, POINTS_A_LOOP // 6)))
+    if rng.random() < 0.15:
+        points[:, 1] *= -1
+    points += 0.04 * height * shaking(len(points), rng)
     border = pen + 2
     points = points - points.min(axis=0) + border
     size = np.ceil(points.max(axis=0) + border).astype(int)
@@ -125,3 +132,17 @@ def linked_zeros(count: int, height: float, pen: float, rng: np.random.Generator
     fixed = [np.rint(points * 16).astype(np.int32)[:, None]]
     cv2.polylines(ink, fixed, False, 255, max(1, round(pen - 0.7)), cv2.LINE_AA, 4)
     return ink
+
+
+def rounded(points: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Return a curve float (n, 2) without its corners: each point the mean of `reach` around it."""
+    kernel = np.full(2 * reach + 1, 1 / (2 * reach + 1))
+    padded = np.pad(points, ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(line, kernel, mode="valid") for line in padded.T], axis=1)
+
+
+def shaking(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how an unsteady hand strays over `n` points, float (n, 2), slowly, about 1 at most."""
+    knots = rng.normal(0, 1, (n // (POINTS_A_LOOP // 6) + 2, 2))
+    places = np.linspace(0, len(knots) - 1, n)
+    return np.stack([np.interp(places, np.arange(len(knots)), line) for line in knots.T], axis=1)

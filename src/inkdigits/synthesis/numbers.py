@@ -31,7 +31,7 @@ from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.texts import number_text
 from inkdigits.synthesis.writers import MadeWriter, RealWriter, Writer
 
-REAL = 0.5
+REAL = 0.4
 """The share of numbers whose digits are real ones redrawn."""
 NO_NUMBER = 0.08
 """The share of images that hold no number."""
@@ -194,20 +194,21 @@ def found_share(crop: LineCrop, page: MadePage) -> float:
 def made_page(pool: Skeletons, rng: np.random.Generator) -> MadePage:
     """Make one page, with a number or without."""
     height = float(np.exp(rng.uniform(np.log(20), np.log(58))))
-    writer = new_writer(height, pool, rng)
     kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]
     chance = rng.random()
+    text = number_text(rng)
+    # Among letters or alone, a shape that looks like a letter would be one.
+    in_row = chance >= NO_NUMBER + FOREIGN and len(text) > 1
+    writer = new_writer(height, pool, in_row, rng)
     if chance < NO_NUMBER:
         writing, text = no_number(writer, rng)
     elif chance < NO_NUMBER + FOREIGN:
-        written = foreign_text(rng)
-        writing, text = foreign_sheet(written, writer, rng), as_label(written)
+        text = foreign_text(rng)
+        writing, text = foreign_sheet(text, writer, rng), as_label(text)
+    elif kind == "comb":
+        writing = in_comb(text, writer, rng)
     else:
-        text = number_text(rng)
-        if kind == "comb":
-            writing = in_comb(text, writer, rng)
-        else:
-            writing, text = on_sheet(text, writer, rng)
+        writing, text = on_sheet(text, writer, rng)
     if kind == "ruled" or (kind == "cheque" and rng.random() < 0.45):
         writing = scene.ruled(writing, rng)
     if kind == "cell":
@@ -232,11 +233,11 @@ def as_page(grey: NDArray[np.uint8], text: str, writing: Writing) -> MadePage:
     return MadePage(grey, text, columns, points, shares)
 
 
-def new_writer(height: float, pool: Skeletons, rng: np.random.Generator) -> Writer:
-    """Draw a writer of digits `height` pixels tall."""
+def new_writer(height: float, pool: Skeletons, in_row: bool, rng: np.random.Generator) -> Writer:
+    """Draw a writer of digits `height` pixels tall, which stand `in_row` or alone."""
     if rng.random() < REAL:
         return RealWriter(height, pool, new_pen(height, rng))
-    hand = among_others(new_hand(rng), rng)
+    hand = among_others(new_hand(rng), rng) if in_row else new_hand(rng)
     return MadeWriter(
         height,
         replace(hand, pen=min(hand.pen, 20), slant=lean(hand.slant, rng), aspect=breadth(rng)),
