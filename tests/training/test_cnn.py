@@ -66,7 +66,7 @@ def test_digits_are_told_apart_also_where_none_is_seen() -> None:
 
 def test_trained_in_bfloat16_it_is_handed_over_in_float32(small: Dataset) -> None:
     recipe = load_recipe("cnn").override(
-        ["model.filters=[4,6]", "model.depth=[3,2]", "training.epochs=1"]
+        ["model.filters=[4,6]", "model.depth=[3,2]", "model.views=1", "training.epochs=1"]
     )
     assert recipe.model.precision == "bfloat16"
     model = build_model(recipe)
