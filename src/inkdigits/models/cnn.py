@@ -22,13 +22,14 @@ def build_cnn(
     classes: int = 10,
     precision: str = "float32",
     pooled: bool = True,
+    normalized: bool = True,
 ) -> keras.Model:
     """Return the convolutional network, its weights fixed by `seed`.
 
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
     halves the resolution (to 12, 6, 3), the others are 3×3 convolutions; each is followed by batch
-    normalisation and ReLU. The last features are averaged over the image when `pooled`, else each
+    normalisation, unless it is not to be `normalized`, and ReLU. The last features are averaged over the image when `pooled`, else each
     counts at its own place; then `dropout` (0–1).
     With the `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
@@ -44,9 +45,10 @@ def build_cnn(
         # It is not padded: framing leaves the border empty, and 12×12 is a quarter less than 14×14.
         patch, padding = (STEM, "valid") if stage == 1 else (2, "same")
         name = f"stage_{stage}_halving"
-        layers += convolution(width, patch, 2, name, next(seeds), policy, padding)
+        made = [convolution(width, patch, 2, name, next(seeds), policy, padding)]
         for number in range(2, count + 1):
-            layers += convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy)
+            made.append(convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy))
+        layers += [layer for block in made for layer in (block if normalized else bare(block))]
     layers.append(
         keras.layers.GlobalAveragePooling2D(name="pooling")
         if pooled
@@ -86,3 +88,9 @@ def convolution(
         keras.layers.BatchNormalization(momentum=MOMENTUM, dtype=policy, name=f"{name}_normalized"),
         keras.layers.ReLU(dtype=policy, name=f"{name}_relu"),
     ]
+
+
+def bare(block: list[Any]) -> list[Any]:
+    """Return a convolution's layers without normalisation: with a bias instead."""
+    first, _, *others = block
+    return [type(first).from_config(first.get_config() | {"use_bias": True}), *others]

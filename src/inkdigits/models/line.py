@@ -10,6 +10,7 @@ import numpy as np
 
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.imaging.line import HEIGHT
+from inkdigits.models.cnn import bare
 
 CLASSES = len(LINE_LABELS)
 BLANK = CLASSES - 1
@@ -25,6 +26,7 @@ def build_line(
     dropout: float = 0.0,
     seed: int = 0,
     precision: str = "float32",
+    normalized: bool = True,
 ) -> keras.Model:
     """Return the whole-number network, its weights fixed by `seed`.
 
@@ -34,7 +36,8 @@ def build_line(
     classification.
     Convolutions, `filters` wide, bring the 32 rows down to one; then each step looks around itself:
     no recurrence. `dropout` 0–1 stands before the last layer. With the `precision` bfloat16 all but
-    the last layer compute in it; weights are float32.
+    the last layer compute in it; weights are float32. Without batch normalisation unless
+    `normalized`.
     """
     stem, early, middle, late, wide = filters
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -42,7 +45,7 @@ def build_line(
 
     def block(value: Any, width: int, side: Any, strides: Any, name: str, dilation: int = 1) -> Any:
         layers = convolution(width, side, strides, name, next(seeds), policy, dilation)
-        for layer in layers:
+        for layer in layers if normalized else bare(layers):
             value = layer(value)
         return value
 

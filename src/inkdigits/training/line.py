@@ -17,12 +17,14 @@ from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.imaging.line import side_by_side
 from inkdigits.models.ctc import ctc_loss, greedy_texts, strip_loss
 from inkdigits.models.line import build_line
+from inkdigits.models.start import start_from
+from inkdigits.reading.models import BUNDLED_LINE_MODEL
 from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
 from inkdigits.training.line_batches import LineBatches, as_labels, batches_of
 from inkdigits.training.loop import require_finite
-from inkdigits.training.network import early_stopping, outputs, show_summary
+from inkdigits.training.network import early_stopping, outputs, show_summary, start_file
 from inkdigits.training.numbers import Numbers, Order, make_numbers
 from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import Recipe, TrainingRecipe
@@ -63,6 +65,8 @@ def joined(parts: Sequence[Any]) -> Examples:
 def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, list[Row]]:
     """Train the recipe's line network and return it, computing in float32, with its history."""
     model = build(job.recipe)
+    if job.recipe.model.start:
+        start_from(model, start_file(job.recipe.model.start, BUNDLED_LINE_MODEL))
     compile_line(model, job.recipe.training, batches_of(train, job.recipe.training))
     show_summary(model, job.console)
     history = fit(model, job, train, val)
@@ -76,7 +80,9 @@ def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, lis
 def build(recipe: Recipe) -> keras.Model:
     """Return the untrained network that the recipe describes."""
     settings = recipe.model
-    return build_line(settings.filters, settings.dropout, recipe.training.seed, settings.precision)
+    seed = recipe.training.seed
+    plain = not settings.start
+    return build_line(settings.filters, settings.dropout, seed, settings.precision, plain)
 
 
 def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:

@@ -10,9 +10,12 @@ import keras
 from rich.console import Console
 
 from inkdigits.data.dataset import Examples
+from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ann import build_ann
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import merge
+from inkdigits.models.start import start_from
+from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
@@ -29,6 +32,8 @@ def train_network(
     """Train the network of the recipe and return it with its history."""
     material = gather_material(job.recipe, train_part)
     model = build_model(job.recipe)
+    if job.recipe.model.start:
+        start_from(model, start_file(job.recipe.model.start, BUNDLED_MODEL))
     compile_model(model, job.recipe.training, len(material))
     show_summary(model, job.console)
     history = fit_model(model, job, material, val_part)
@@ -53,6 +58,11 @@ def as_saved(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
     return full
 
 
+def start_file(start: str, bundled: Path) -> Path:
+    """Return the artefact that a recipe's `start` names; raises ModelRefused."""
+    return bundled if start == "bundled" else find_model(Path(start), ["model.onnx"])
+
+
 def build_full(recipe: Recipe) -> keras.Model:
     """Return the untrained network that the recipe describes, computing in float32."""
     return build_model(replace(recipe, model=replace(recipe.model, precision="float32")))
@@ -64,7 +74,8 @@ def build_model(recipe: Recipe) -> keras.Model:
     classes = class_count(recipe)
     if settings.kind == "cnn":
         shape = settings.filters, settings.depth, settings.dropout
-        return build_cnn(*shape, seed, classes, settings.precision, settings.pooled)
+        plain = not settings.start
+        return build_cnn(*shape, seed, classes, settings.precision, settings.pooled, plain)
     return build_ann(settings.hidden, settings.dropout, seed, classes)
 
 

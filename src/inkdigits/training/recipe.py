@@ -64,6 +64,9 @@ class ModelRecipe:
     float32. `ensemble`: the members of the `[ensemble]` table. Both say the mean of what they see
     in `views` (1–5) of an image, moved by one pixel. `line`: reads a whole number; five `filters`,
     from the first convolution to the steps of the output.
+
+    With `start`, a model file, a run folder or "bundled", a cnn or line begins with that model's
+    weights. It is built without batch normalisation then, which an artefact holds folded.
     """
 
     kind: str = "ann"
@@ -74,6 +77,7 @@ class ModelRecipe:
     views: int = 1
     dropout: float = 0.0
     precision: str = PRECISIONS[0]
+    start: str = ""
 
     def __post_init__(self) -> None:
         require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
@@ -81,6 +85,7 @@ class ModelRecipe:
         known = self.precision in PRECISIONS and (convolves or self.precision == "float32")
         told = "float32, or bfloat16 for a cnn or line"
         require("model.precision", self.precision, known, told)
+        require("model.start", self.start, convolves or not self.start, "empty but for a cnn or line")
         require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
         most = MOST_VIEWS if self.kind in ("cnn", "ensemble") else 1
         told = f"1–{MOST_VIEWS}, above 1 for a cnn or ensemble"

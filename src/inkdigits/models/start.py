@@ -1,0 +1,58 @@
+"""A network that starts from an artefact's weights, to learn on from there."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from inkdigits.artefact.safety import check_onnx
+from inkdigits.errors import ModelRefused
+from inkdigits.reading.session import read_model
+
+HINT = "Give the network the widths of the model that it starts from."
+
+
+def start_from(model: keras.Model, path: Path) -> None:
+    """Give `model` the weights of the artefact at `path`, layer by layer of the same name.
+
+    An artefact has batch normalisation folded into its convolutions, so `model` must be built
+    without it. A temperature of the artefact's own stays behind. Raises ModelRefused for a file
+    that is missing, unsafe or broken, and for a network of another shape.
+    """
+    content = read_model(path)
+    check_onnx(content)
+    stored = onnx.load_model_from_string(content).graph.initializer
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    for before, layer in pairwise(model.layers):
+        if not layer.weights:
+            continue
+        names = [f"{layer.name}.{part}" for part in ("kernel", "bias")]
+        missing = next((name for name in names if name not in constants), None)
+        if missing is not None:
+            raise ModelRefused(f"{str(path)!r} has no {missing!r} to start from.", HINT)
+        kernel = as_keras(constants[names[0]], before)
+        wanted = tuple(layer.kernel.shape)
+        if kernel.shape != wanted:
+            raise ModelRefused(
+                f"{names[0]!r} of {str(path)!r} is {kernel.shape}, the network's {wanted}.", HINT
+            )
+        layer.set_weights([kernel, constants[names[1]]])
+
+
+def as_keras(kernel: NDArray[Any], before: Any) -> NDArray[Any]:
+    """Return an artefact's kernel in Keras's order, which has the channels last."""
+    if kernel.ndim == 4:
+        return np.transpose(kernel, (2, 3, 1, 0))
+    shape = before.input.shape if isinstance(before, keras.layers.Flatten) else ()
+    if len(shape) != 4:
+        return kernel
+    _, rows, columns, channels = shape
+    places = kernel.reshape(channels, rows, columns, -1)
+    return places.transpose(1, 2, 0, 3).reshape(kernel.shape)
