@@ -55,6 +55,10 @@ class InkdigitsError(Exception):
         self.hint = one_line(hint)
         super().__init__(" ".join(part for part in (self.message, self.hint) if part))
 
+    def __reduce__(self) -> tuple[type[InkdigitsError], tuple[str, str]]:
+        """Let an error come out of another process as it went in."""
+        return type(self), (self.message, self.hint)
+
 
 class UsageError(InkdigitsError):
     """The call itself is wrong: an unknown option, recipe or key, or a value out of range."""

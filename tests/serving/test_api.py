@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("fastapi", reason="the serve extra")
+pytest.importorskip("starlette", reason="the serve extra")
 from starlette.testclient import TestClient
 
 from inkdigits.cli.main import main
@@ -103,6 +104,8 @@ def test_an_unusable_image_is_told_as_the_command_tells_it(client: TestClient) -
         (b"<p>", "", "text/html", 415, "'text/html' is no image"),
         (b"", "", "image/png", 422, None),
         (seven(), "?layout=sideways", "image/png", 400, "layout"),
+        (seven(), "?lenght=3", "image/png", 400, "'lenght'"),
+        (seven(), "?top=1&top=2", "image/png", 400, "twice"),
         (seven(), "?top=0", "image/png", 400, "top"),
         (seven(), "?length=0", "image/png", 400, "length must be"),
         (seven(), "?pattern=(", "image/png", 400, "pattern"),
@@ -146,6 +149,32 @@ def test_a_body_without_a_length_is_stopped_where_it_is_too_long(client: TestCli
 
     answer = client.post("/v1/read", content=endless(), headers={"Content-Type": "image/png"})
     assert answer.status_code == 413
+
+
+def test_every_stage_is_drawn_as_the_command_draws_it(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "seven.png").write_bytes(seven())
+    drawn = tmp_path / "drawn.png"
+    assert main(["inspect", str(tmp_path / "seven.png"), "--out", str(drawn)]) == 0
+    answer = client.post(
+        "/v1/inspect?name=seven.png", content=seven(), headers={"Content-Type": "image/png"}
+    )
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    ours, theirs = (Image.open(io.BytesIO(png)) for png in (answer.content, drawn.read_bytes()))
+    assert ours.size == theirs.size
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    refused = client.post("/v1/inspect", content=b"?", headers={"Content-Type": "image/png"})
+    assert refused.status_code == 422 and "no image" in refused.json()["error"]["message"]
+
+
+def test_digits_of_several_requests_are_answered_as_each_alone(client: TestClient) -> None:
+    pages = [seven(scale) for scale in (1, 2, 3)] + [b"no image"]
+    alone = [post(client, page, "?layout=digit").content for page in pages]
+    with ThreadPoolExecutor(12) as many:
+        answers = list(many.map(lambda n: post(client, pages[n % 4], "?layout=digit"), range(36)))
+    met = [answer for answer in answers if answer.status_code != 429]
+    assert len(met) > 4
+    for number, answer in enumerate(answers):
+        assert answer.status_code == 429 or answer.content == alone[number % 4]
 
 
 def test_health_metrics_and_the_model(client: TestClient) -> None:
@@ -216,7 +245,7 @@ def test_the_document_names_every_answer(client: TestClient) -> None:
         operation["responses"]
     )
     assert {one["name"] for one in operation["parameters"]} == {
-        "layout", "length", "pattern", "checksum", "max", "top", "target_error",
+        "layout", "length", "pattern", "checksum", "max", "top", "target_error", "name",
     }  # fmt: skip
     json.dumps(operation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -12,12 +13,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 from test_api import seven
 
-pytest.importorskip("fastapi", reason="the serve extra")
+pytest.importorskip("starlette", reason="the serve extra")
 
 
 @contextmanager
@@ -84,6 +86,48 @@ def test_a_slow_sender_is_cut_off_and_harms_nobody() -> None:
         assert b" 408 " in answer.split(b"\r\n")[0]
 
 
+def test_headers_that_come_too_slowly_are_cut_off() -> None:
+    with service("--max-seconds", "1", "--workers", "1") as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            for byte in b"GET /healthz HTTP/1.1\r\nHos":
+                slow.sendall(bytes([byte]))
+            started = time.monotonic()
+            assert slow.recv(100) == b"", "closed without an answer"
+            assert time.monotonic() - started < 10
+        with socket.create_connection((host, int(port)), timeout=20) as again:
+            for _ in range(2):  # the second request of a connection has a clock of its own
+                again.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                answer = b""
+                while b'"ok"}' not in answer:
+                    answer += again.recv(4096)
+                assert b" 200 " in answer
+            again.sendall(b"GET /hea")
+            assert again.recv(100) == b""
+        assert ask(address).status_code == 200
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """Return the processes that read for the service."""
+    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+    return [int(number) for number in text.split()]
+
+
+def test_a_reader_that_is_killed_loses_no_request() -> None:
+    with service("--workers", "2") as (process, address):
+        first = children(process)
+        assert len(first) == 2
+        with ThreadPoolExecutor(8) as many:
+            answers = [many.submit(ask, address) for _ in range(60)]
+            for reader in first:
+                time.sleep(0.1)
+                os.kill(reader, signal.SIGKILL)
+            statuses = [answer.result().status_code for answer in answers]
+        assert statuses == [200] * 60
+        assert len(children(process)) == 2
+        assert not set(children(process)) & set(first)
+
+
 def waiting(address: str) -> int:
     """Return how many requests the service has taken and not answered yet."""
     text = httpx.get(f"{address}/metrics").text
@@ -125,3 +169,13 @@ def test_an_address_in_use_is_told_in_one_line() -> None:
     assert done.returncode == 6
     assert done.stderr.startswith(f"inkdigits: error: cannot listen at 127.0.0.1 port {port}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_model_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"nothing")
+    command = [sys.executable, "-m", "inkdigits", "serve", "--port", "0", "--model", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-1].startswith("inkdigits: error: ")
+    assert "model.onnx" in done.stderr

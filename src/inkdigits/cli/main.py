@@ -257,17 +257,19 @@ def serve(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 ) -> int:
     """Serve the reader over HTTP, with a page to draw on."""
     one_thread_each()
+    from inkdigits.serving.crew import Crew
     from inkdigits.serving.settings import ServiceSettings
 
     settings = ServiceSettings(
         model, api_key, max_bytes, max_files, max_pixels, max_seconds, workers, queue
     )
-    try:
-        from inkdigits.cli import serve as verb
-    except ModuleNotFoundError as error:
-        raise missing("serve", error) from error
+    with Crew(settings) as crew:  # gets ready while the rest is imported
+        try:
+            from inkdigits.cli import serve as verb
+        except ModuleNotFoundError as error:
+            raise missing("serve", error) from error
 
-    return verb.serve(host, port, settings)
+        return verb.serve(host, port, settings, crew)
 
 
 @app.command("inspect")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inkdigits.errors import CannotWrite, ExitCode
 from inkdigits.serving.app import create_app
+from inkdigits.serving.crew import Crew
 from inkdigits.serving.settings import ServiceSettings
 
 DRAIN_SECONDS = 30
@@ -26,28 +30,77 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
-def serve(host: str, port: int, settings: ServiceSettings) -> int:
-    """Serve until the process is asked to stop; return the exit code.
+class PatientProtocol(HttpToolsProtocol):
+    """Uvicorn's protocol, which waits for a request's headers only so long."""
+
+    patience = 10.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        self.clock: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self.wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        """Start the clock for the next request of a connection."""
+        super().on_message_begin()
+        self.wait_for_headers()
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock: the body has its own."""
+        self.stop_clock()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self.stop_clock()
+        super().connection_lost(exc)
+
+    def wait_for_headers(self) -> None:
+        """Cut the sender off unless all headers are there in time."""
+        self.stop_clock()
+        self.clock = self.loop.call_later(self.patience, self.transport.close)
+
+    def stop_clock(self) -> None:
+        """Wait no longer."""
+        if self.clock is not None:
+            self.clock.cancel()
+            self.clock = None
+
+
+def serve(host: str, port: int, settings: ServiceSettings, crew: Crew) -> int:
+    """Serve what `crew` reads until the process is asked to stop; return the exit code.
 
     Raises ModelRefused, and CannotWrite when the address is not to be had.
     """
-    app = create_app(settings)
     listener = listening(host, port)
+    return run(create_app(settings, crew), listener, settings)
+
+
+def run(app: Starlette, listener: socket.socket, settings: ServiceSettings) -> int:
+    """Serve `app` at `listener`; raises what keeps its readers from starting."""
+    host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    where = f"http://{shown}:{listener.getsockname()[1]}"
+    where = f"http://{shown}:{port}"
     sys.stderr.write(
         f"inkdigits serves at {where} (documentation: {where}/docs). Ctrl-C stops it.\n"
     )
+    PatientProtocol.patience = settings.max_seconds
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="critical",
         access_log=False,
         server_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    server = Server(config)
-    server.run(sockets=[listener])
+    try:
+        Server(config).run(sockets=[listener])
+    except SystemExit:  # what Uvicorn does when the application does not start
+        raise app.state.desk.failure from None
     return int(ExitCode.DONE)
 
 

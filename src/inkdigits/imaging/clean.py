@@ -209,9 +209,7 @@ def ground_light(grey: Grey, light: Light) -> NDArray[np.float32]:
     return as_float32(cv2.resize(ground, size, interpolation=cv2.INTER_LINEAR))
 
 
-def closed_ground(
-    values: NDArray[np.float32], surface: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def closed_ground(values: NDArray[np.float32], surface: NDArray[np.float32]) -> NDArray[np.float32]:
     """Estimate the ground of `values` (h, w) by a smooth surface and a closing around it.
 
     The closing is wider than any stroke: it fills the dark ink, but not the edges of shadows.

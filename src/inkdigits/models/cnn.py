@@ -29,8 +29,8 @@ def build_cnn(
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
     halves the resolution (to 12, 6, 3), the others are 3×3 convolutions; each is followed by batch
-    normalisation, unless it is not to be `normalized`, and ReLU. The last features are averaged over the image when `pooled`, else each
-    counts at its own place; then `dropout` (0–1).
+    normalisation, unless it is not to be `normalized`, and ReLU. The last features are averaged
+    over the image when `pooled`, else each counts at its own place; then `dropout` (0–1).
     With the `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())

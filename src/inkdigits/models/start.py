@@ -50,9 +50,8 @@ def as_keras(kernel: NDArray[Any], before: Any) -> NDArray[Any]:
     """Return an artefact's kernel in Keras's order, which has the channels last."""
     if kernel.ndim == 4:
         return np.transpose(kernel, (2, 3, 1, 0))
-    shape = before.input.shape if isinstance(before, keras.layers.Flatten) else ()
-    if len(shape) != 4:
+    if not isinstance(before, keras.layers.Flatten) or len(before.input.shape) != 4:
         return kernel
-    _, rows, columns, channels = shape
+    _, rows, columns, channels = before.input.shape
     places = kernel.reshape(channels, rows, columns, -1)
     return places.transpose(1, 2, 0, 3).reshape(kernel.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -48,12 +49,30 @@ class SeenDigit:
 
 def see_digit(grey: Grey, model: Model) -> SeenDigit:
     """Look at the one digit on `grey`, uint8 (h, w)."""
-    page = clean(grey)
-    framed = frame(page)
-    if framed is None:
-        return SeenDigit(page, None, None, 0.0)
-    probabilities, not_a_digit = predict_with_rejection(model, framed.image[None])
-    return SeenDigit(page, framed, probabilities[0], float(not_a_digit[0]))
+    return see_digits([grey], model)[0]
+
+
+def see_digits(greys: Sequence[Grey], model: Model) -> list[SeenDigit]:
+    """Look at the one digit on each of `greys`, uint8 (h, w), by one run of the network."""
+    pages = [clean(grey) for grey in greys]
+    frames = [frame(page) for page in pages]
+    images = [framed.image for framed in frames if framed is not None]
+    if not images:
+        return [SeenDigit(page, None, None, 0.0) for page in pages]
+    told = iter(zip(*predict_with_rejection(model, np.stack(images)), strict=True))
+    return [
+        SeenDigit(page, None, None, 0.0)
+        if framed is None
+        else SeenDigit(page, framed, *as_told(*next(told)))
+        for page, framed in zip(pages, frames, strict=True)
+    ]
+
+
+def as_told(
+    probabilities: NDArray[np.float32], not_a_digit: np.float32
+) -> tuple[NDArray[np.float32], float]:
+    """Give what the network says of one image its types."""
+    return probabilities, float(not_a_digit)
 
 
 def predict_with_rejection(

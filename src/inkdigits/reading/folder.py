@@ -18,9 +18,10 @@ from typing import Any
 from inkdigits import __version__
 from inkdigits.errors import ModelRefused, UsageError
 from inkdigits.files import remove_temporaries, sha256
+from inkdigits.reading.cores import cores
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.journal import MARK, Journal, journal_path
-from inkdigits.reading.settings import ReaderSettings, cores
+from inkdigits.reading.settings import ReaderSettings
 from inkdigits.reading.table_file import check_format, write_table
 from inkdigits.reading.workers import Crew, Task
 

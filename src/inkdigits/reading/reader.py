@@ -18,7 +18,7 @@ from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source,
 from inkdigits.imaging.line import Place, find_number, stands_alone
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, decode
-from inkdigits.reading.digit import Model, SeenDigit, see_digit
+from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, load_digit_model, load_line_model, sort_model
 from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
@@ -138,19 +138,47 @@ class Reader:
         `name` is how the reading calls the image. Raises UnreadableImage when it is no image.
         """
         pages = [self._look(page, self._top) for page in self._pages(source)]
+        return self._summary(name_of(source, name), pages)
+
+    def _summary(self, name: str, pages: Sequence[Sequence[Seen]]) -> Reading:
+        """Return the reading of an image from what was seen on its pages."""
         verdicts = [
             seen.verdict if len(pages) == 1 else on_page(seen.verdict, number)
             for number, page in enumerate(pages, start=1)
             for seen in page
         ]
-        return summary(name_of(source, name), verdicts)
+        return summary(name, verdicts)
 
     def read_or_error(self, source: Source, name: str | None = None) -> Reading:
         """Like `read`, but an unusable image becomes a reading with status `error`."""
         try:
             return self.read(source, name)
         except InputError as error:
-            return Reading(name_of(source, name), "error", "", 0.0, (), error=str(error))
+            return error_reading(name_of(source, name), error)
+
+    def read_together(self, sources: Sequence[tuple[Source, str]]) -> list[Reading]:
+        """Return what `read_or_error` says of each source, given with its name.
+
+        Single digits are told apart by one run of the network.
+        """
+        if self._layout != "digit" or len(sources) < 2:
+            return [self.read_or_error(source, name) for source, name in sources]
+        pages = [self._pages_or_error(source, name) for source, name in sources]
+        greys = [page.grey for found in pages if isinstance(found, list) for page in found]
+        seen = iter(see_digits(greys, self._digit_model))
+        return [
+            found
+            if isinstance(found, Reading)
+            else self._summary(name, [[self._seen_digit(page, next(seen))] for page in found])
+            for found, (_, name) in zip(pages, sources, strict=True)
+        ]
+
+    def _pages_or_error(self, source: Source, name: str) -> list[Page] | Reading:
+        """Return the pages of `source`, or the reading that says why it has none."""
+        try:
+            return list(self._pages(source))
+        except InputError as error:
+            return error_reading(name, error)
 
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 (N, 10) for framed images, uint8 (N, 28, 28), ink bright.
@@ -172,10 +200,9 @@ class Reader:
 
     def _look(self, page: Page, top: int) -> tuple[Seen, ...]:
         """Return what is seen at each place of a page, in reading order: `top` candidates each."""
-        whole = (0, 0, page.grey.shape[1], page.grey.shape[0])
         if self._layout == "digit" or self._line_model is None:
-            digit = see_digit(page.grey, self._digit_model)
-            return (Seen(whole, digit, None, self._judge_digit(digit)),)
+            return (self._seen_digit(page, see_digit(page.grey, self._digit_model)),)
+        whole = whole_of(page)
         if self._layout == "line":
             return (self._look_at(page.grey, whole, find_number(page.grey), top),)
         if self._layout == "auto":
@@ -188,6 +215,10 @@ class Reader:
         if len(boxes) < 2 and self._layout == "auto":
             return (self._look_at(page.grey, whole, place, top),)
         return tuple(self._look_within(page.grey, box, top) for box in boxes)
+
+    def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
+        """Return what is seen on a page that holds one digit."""
+        return Seen(whole_of(page), digit, None, self._judge_digit(digit))
 
     def _look_within(self, page: Grey, box: Box, top: int) -> Seen:
         """Read the one digit or number within `box`."""
@@ -268,6 +299,16 @@ class Reader:
         number = Number(best.text, best.conditional, seen.box, digits, tuple(alternatives))
         threshold = threshold_of(self._line_model, self._line_selection)
         return number if best.conditional >= threshold else replace(number, reason="unsure")
+
+
+def whole_of(page: Page) -> Box:
+    """Return the box of a whole page."""
+    return 0, 0, page.grey.shape[1], page.grey.shape[0]
+
+
+def error_reading(name: str, error: InputError) -> Reading:
+    """Return the reading of an image that cannot be used."""
+    return Reading(name, "error", "", 0.0, (), error=str(error))
 
 
 def check_options(layout: Layout, top: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -26,9 +25,3 @@ class ReaderSettings:
     def reader(self) -> Reader:
         """Return a reader on one thread; raises what `Reader` raises."""
         return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,199 +1,210 @@
-"""The service's routes: read, health, metrics, the model, and the page."""
+"""The service's routes: read, inspect, health, metrics, the models, and the page."""
 
 from __future__ import annotations
 
 import json
+import mimetypes
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from inkdigits import __version__
-from inkdigits.errors import InkdigitsError, TooBusy, UsageError
-from inkdigits.reading.reader import Layout
-from inkdigits.serving.desk import Desk, Options
+from inkdigits.errors import InkdigitsError, TooBusy
+from inkdigits.serving.crew import Crew
+from inkdigits.serving.desk import Desk
 from inkdigits.serving.headers import SecurityHeaders
 from inkdigits.serving.metrics import Metrics
-from inkdigits.serving.requests import check_key, uploads_of
+from inkdigits.serving.openapi import openapi
+from inkdigits.serving.query import NAME, options_of
+from inkdigits.serving.reader_process import Answer, Job
+from inkdigits.serving.requests import UNNAMED, check_key, uploads_of
 from inkdigits.serving.settings import ServiceSettings
 
 PAGE = Path(__file__).parent / "page"
+DIGIT_MODEL = Path(__file__).parent.parent / "reading" / "assets" / "digit.onnx"
 RETRY_SECONDS = 1
-EXAMPLE = {
-    "image": "cheque.png",
-    "status": "ok",
-    "text": "2348",
-    "confidence": 0.987,
-    "numbers": [{"text": "2348", "confidence": 0.987, "box": [12, 8, 140, 44], "digits": []}],
-}
-ERROR = {"error": {"status": 413, "message": "the request has …", "hint": "Send a smaller image."}}
-IMAGE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/png": {"schema": {"type": "string", "format": "binary"}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
-                }
-            },
-        },
-    }
-}
+Handler = Callable[[Request], Awaitable[Response]]
+
+# Not every machine's own table knows these.
+mimetypes.add_type("text/javascript", ".mjs")
+mimetypes.add_type("application/wasm", ".wasm")
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
-    """Return the service as an ASGI application; raises ModelRefused."""
+def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette:
+    """Return the service as an ASGI application; its processes start and end with it.
+
+    A `crew` may be there already.
+    """
     metrics = Metrics()
-    desk = Desk(settings, metrics)
+    desk = Desk(settings, metrics, crew)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await desk.start()
         yield
         await desk.stop()
 
-    app = FastAPI(
-        title="inkdigits",
-        version=__version__,
-        summary="Reads handwritten digits and numbers.",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-    )
-    app.state.desk = desk
+    routes = [
+        *reading_routes(desk, metrics, settings),
+        *health_routes(desk, metrics),
+        Route("/digit.onnx", to_file(DIGIT_MODEL), methods=["GET"]),
+        Mount("/", StaticFiles(directory=PAGE, html=True), name="page"),
+    ]
+    handlers: Any = {InkdigitsError: named, HTTPException: other, Exception: unexpected}
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.add_middleware(SecurityHeaders)
-    add_errors(app)
-    add_reading(app, desk, metrics, settings)
-    add_health(app, desk, metrics)
-    app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    app.state.desk = desk
     return app
 
 
-def add_errors(app: FastAPI) -> None:
-    """Give every error the same shape."""
+def reading_routes(desk: Desk, metrics: Metrics, settings: ServiceSettings) -> list[Route]:
+    """Return what reads, and what tells of the model that does."""
 
-    @app.exception_handler(InkdigitsError)
-    async def named(_request: Request, error: InkdigitsError) -> Response:
-        return problem(error.http_status, error.message, error.hint, isinstance(error, TooBusy))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        name = first["loc"][-1]
-        message = f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}."
-        return problem(UsageError.http_status, message, "See /docs.")
-
-    @app.exception_handler(HTTPException)
-    async def other(_request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, f"{error.detail}.", "See /docs.")
-
-
-def add_reading(app: FastAPI, desk: Desk, metrics: Metrics, settings: ServiceSettings) -> None:
-    """Add what reads, and what tells of the model that does."""
-    told: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"application/json": {"example": EXAMPLE}}},
-        **{
-            code: {"content": {"application/json": {"example": ERROR}}}
-            for code in (400, 401, 408, 413, 415, 422, 429, 503)
-        },
-    }
-
-    @app.post("/v1/read", responses=told, openapi_extra=IMAGE_BODY, response_class=Response)
-    async def read(
-        request: Request,
-        layout: Annotated[Layout, Query(description="What an image holds.")] = "auto",
-        length: Annotated[int | None, Query(description="A number has so many digits.")] = None,
-        pattern: Annotated[str | None, Query(description="A number matches it, whole.")] = None,
-        checksum: Annotated[str | None, Query(description="A number passes it: luhn …")] = None,
-        most: Annotated[int | None, Query(alias="max", description="The largest number.")] = None,
-        top: Annotated[int, Query(ge=1, le=100, description="So many texts of each.")] = 1,
-        target_error: Annotated[
-            float | None, Query(ge=0, le=1, description="At most this share is wrong.")
-        ] = None,
-    ) -> Response:
-        """Read the digits and numbers in an image, or in each file of a form.
-
-        One image is answered by its reading, the JSON that `inkdigits read --json` prints; a form
-        of several by `{"readings": […]}`, each with its own status.
-        """
+    async def jobs_of(request: Request, wanted: Any) -> list[Job]:
         check_key(request, settings.api_key)
+        options = options_of(request)
         desk.check_ready()
-        options = Options(layout, length, pattern, checksum, most, top, target_error)
-        uploads = await uploads_of(request, settings)
-        readings = await desk.read(uploads, options)
-        if len(readings) > 1:
-            return as_json({"readings": [reading.to_dict() for reading in readings]})
-        failed = readings[0].error is not None
-        return as_json(readings[0].to_dict(), 422 if failed else 200)
+        name = request.query_params.get(NAME, UNNAMED)
+        uploads = await uploads_of(request, settings, name)
+        return [Job(upload.name, upload.content, options, wanted) for upload in uploads]
 
-    @app.get("/v1/model")
+    async def read(request: Request) -> Response:
+        return reading_of(await desk.answers(await jobs_of(request, "reading")))
+
+    async def inspect(request: Request) -> Response:
+        (answer, *_) = await desk.answers((await jobs_of(request, "picture"))[:1])
+        if answer.hint is not None:
+            return refusal(answer)
+        return Response(answer.body, media_type="image/png")
+
     async def model(request: Request) -> Response:
-        """Return what the model says about itself."""
         check_key(request, settings.api_key)
-        return as_json(asdict(desk.reader.metadata))
+        return as_json(desk.metadata)
 
-    @app.middleware("http")
-    async def counted(request: Request, call_next: Callable[..., Any]) -> Response:
-        if request.url.path != "/v1/read":
-            return await call_next(request)  # type: ignore[no-any-return]
+    return [
+        Route("/v1/read", counted(read, metrics), methods=["POST"]),
+        Route("/v1/inspect", inspect, methods=["POST"]),
+        Route("/v1/model", model, methods=["GET"]),
+    ]
+
+
+def reading_of(answers: list[Answer]) -> Response:
+    """Return one answer as it is, several as a list; what all were refused for is an error."""
+    refused = next((answer for answer in answers if answer.result == "refused"), None)
+    if refused is not None:
+        return refusal(refused)
+    if len(answers) == 1:
+        (answer,) = answers
+        if answer.hint is not None:
+            return refusal(answer)
+        return Response(answer.body, answer.status, media_type="application/json")
+    bodies = b", ".join(
+        answer.body if answer.hint is None else json.dumps(failed(answer)).encode()
+        for answer in answers
+    )
+    return Response(b'{"readings": [' + bodies + b"]}", media_type="application/json")
+
+
+def refusal(answer: Answer) -> Response:
+    """Return an answer that tells of an error in the shape of all errors."""
+    return problem(answer.status, answer.body.decode(), answer.hint or "")
+
+
+def failed(answer: Answer) -> dict[str, Any]:
+    """Return an answer that tells of an error as what became of one image among others."""
+    return {"status": "error", "text": "", "error": answer.body.decode()}
+
+
+def counted(handle: Handler, metrics: Metrics) -> Handler:
+    """Return `handle`, each request counted, with how long it took."""
+
+    async def measured(request: Request) -> Response:
         started = time.perf_counter()
-        response: Response = await call_next(request)
+        try:
+            response = await handle(request)
+        except InkdigitsError as error:
+            response = await named(request, error)
         metrics.seconds.observe(time.perf_counter() - started)
         metrics.requests.labels(str(response.status_code)).inc()
         return response
 
+    return measured
 
-def add_health(app: FastAPI, desk: Desk, metrics: Metrics) -> None:
-    """Add what an operator asks."""
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """Answer as long as the process lives."""
-        return {"status": "ok"}
+def health_routes(desk: Desk, metrics: Metrics) -> list[Route]:
+    """Return what an operator asks, and what a programmer reads."""
 
-    @app.get("/readyz", responses={503: {"content": {"application/json": {"example": ERROR}}}})
-    async def readyz() -> dict[str, str]:
-        """Answer 503 until an image was read, and while the service stops."""
+    async def healthz(_request: Request) -> Response:
+        return as_json({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
         desk.check_ready()
-        return {"status": "ready"}
+        return as_json({"status": "ready"})
 
-    @app.get("/metrics", response_class=Response)
-    async def figures() -> Response:
-        """Return the figures that Prometheus collects."""
+    async def figures(_request: Request) -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        """Show the OpenAPI document as a page, without any request to another host."""
+    async def document(_request: Request) -> Response:
+        return as_json(openapi())
+
+    async def docs(_request: Request) -> Response:
         from inkdigits.serving.docs import docs_page
 
-        return Response(docs_page(app.openapi()), media_type="text/html; charset=utf-8")
+        return Response(docs_page(openapi()), media_type="text/html; charset=utf-8")
+
+    answers = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/metrics": figures,
+        "/openapi.json": document,
+        "/docs": docs,
+    }
+    return [Route(path, handle, methods=["GET"]) for path, handle in answers.items()]
 
 
-def as_json(content: dict[str, Any], status: int = 200) -> Response:
+def to_file(path: Path) -> Handler:
+    """Return what answers with a file."""
+
+    async def send(_request: Request) -> Response:
+        return FileResponse(path, media_type="application/octet-stream")
+
+    return send
+
+
+async def named(_request: Request, error: InkdigitsError) -> Response:
+    """Answer an error that was raised on purpose."""
+    return problem(error.http_status, error.message, error.hint, isinstance(error, TooBusy))
+
+
+async def other(_request: Request, error: HTTPException) -> Response:
+    """Answer what Starlette refuses: an unknown path, a wrong method."""
+    return problem(error.status_code, f"{error.detail}.", "See /docs.", headers=error.headers)
+
+
+async def unexpected(_request: Request, error: Exception) -> Response:
+    """Answer a fault."""
+    return problem(500, f"unexpected {type(error).__name__}.", "Please report it.")
+
+
+def as_json(content: dict[str, Any], status: int = 200, headers: Any = None) -> Response:
     """Return `content` as the command line prints it."""
-    return Response(json.dumps(content), status, media_type="application/json")
+    return Response(json.dumps(content), status, headers, media_type="application/json")
 
 
-def problem(status: int, message: str, hint: str, retry: bool = False) -> Response:
+def problem(
+    status: int, message: str, hint: str, retry: bool = False, headers: Any = None
+) -> Response:
     """Return an error in the one shape that all have."""
-    response = as_json({"error": {"status": int(status), "message": message, "hint": hint}}, status)
+    told = {"error": {"status": int(status), "message": message, "hint": hint}}
+    response = as_json(told, status, headers)
     if retry:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     if status == 401:

@@ -1,112 +1,90 @@
-"""The desk: where images wait for one of the threads that read them."""
+"""The desk: where images wait for one of the processes that read them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import pickle
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
-from inkdigits.errors import NotReady, TooBusy
-from inkdigits.imaging.limits import Limits
-from inkdigits.reading.constraints import Constraints
-from inkdigits.reading.reader import Layout, Reader
-from inkdigits.reading.result import Reading
+from inkdigits.errors import InkdigitsError, NotReady, TooBusy
+from inkdigits.serving.crew import Crew, ReaderProcess, end, send, started
 from inkdigits.serving.metrics import Metrics
-from inkdigits.serving.requests import Upload
+from inkdigits.serving.reader_process import Answer, Job, Message
 from inkdigits.serving.settings import ServiceSettings
 
-KEPT_READERS = 256
-FIRST_IMAGE = b"P5 8 8 255 " + bytes([255] * 64)
-"""A blank page: what the service reads before it says that it is ready."""
+TOGETHER = 8
+"""Images that a process gets at once, at most: more would keep others waiting."""
+LARGE = 1 << 16
+"""More bytes than a pipe holds: a thread writes them, so that the loop goes on."""
+IMAGE_SECONDS = 60.0
+"""A process that takes longer over its images hangs; decoding alone ends much sooner."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a request asks of the reader, as on the command line."""
+@dataclass(eq=False)
+class Wish:
+    """A job and its future answer; `suspect` when a process died over it."""
 
-    layout: Layout = "auto"
-    length: int | None = None
-    pattern: str | None = None
-    checksum: str | None = None
-    max: int | None = None
-    top: int = 1
-    target_error: float | None = None
-
-    def constraints(self) -> Constraints:
-        """Return the constraints among them; raises UsageError."""
-        return Constraints(self.length, self.pattern, self.checksum, self.max)
+    job: Job
+    answer: asyncio.Future[Answer]
+    suspect: bool = False
 
 
 class Desk:
-    """Reads uploads on a few threads; so many requests may wait, more are refused."""
+    """Gives images to as many processes as there are cores; so many requests may wait."""
 
-    def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
-        limits = Limits(
-            max_bytes=settings.max_bytes,
-            max_pixels=settings.max_pixels,
-            max_seconds=settings.max_seconds,
-        )
+    def __init__(
+        self, settings: ServiceSettings, metrics: Metrics, crew: Crew | None = None
+    ) -> None:
         self._settings, self._metrics = settings, metrics
-        self._reader = Reader(settings.model, threads=1, limits=limits)
-        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="reader")
+        self._crew = crew or Crew(settings)
+        self._queue: deque[Wish] = deque()
         self._waiting = 0
-        self._ready = self._draining = False
-        self._reader_for = lru_cache(KEPT_READERS)(self._make_reader)
-
-    @property
-    def reader(self) -> Reader:
-        """The reader with its models."""
-        return self._reader
+        self._draining = self._stopped = False
+        self._first = asyncio.Event()
+        self.metadata: dict[str, Any] = {}
+        self.failure: InkdigitsError | None = None
 
     def check_ready(self) -> None:
         """Raise NotReady until one image was read, and once the service is about to stop."""
         if self._draining:
             raise NotReady("the service is about to stop.", "Ask again in a moment.")
-        if not self._ready:
+        if not self._first.is_set():
             raise NotReady("the service is starting.", "Ask again in a moment.")
 
     async def start(self) -> None:
-        """Read one image, on every thread, so that the first request finds all of it warm."""
-        image = Upload("first", FIRST_IMAGE)
-        loop = asyncio.get_running_loop()
-        reads = [self._reader_for(Options()).read_or_error for _ in range(self._settings.threads)]
-        await asyncio.gather(
-            *(loop.run_in_executor(self._threads, read, image.content) for read in reads)
-        )
-        self._ready = True
+        """Wait until the first process can read; raises what keeps it from that."""
+        self._loop = asyncio.get_running_loop()
+        self._crew.start()
+        for process in self._crew.processes:
+            self._listen(process)
+        await self._first.wait()
+        if self.failure is not None:
+            raise self.failure
 
     def drain(self) -> None:
         """Say from now on that the service is about to stop; what was taken is still read."""
         self._draining = True
 
     async def stop(self) -> None:
-        """Wait for the threads."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """End the processes, each after what it works on."""
+        self._stopped = True
+        await asyncio.to_thread(self._crew.end)
 
-    async def read(self, uploads: list[Upload], options: Options) -> list[Reading]:
-        """Return the reading of each upload, in order; raises TooBusy, UsageError."""
-        reader = self._reader_for(options)
+    async def answers(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Return the answer to each job of a request, in order; raises TooBusy."""
         with self._place():
-            loop = asyncio.get_running_loop()
-            tasks = [
-                loop.run_in_executor(
-                    self._threads, reader.read_or_error, upload.content, upload.name
-                )
-                for upload in uploads
-            ]
-            readings = await asyncio.gather(*tasks)
-        for reading in readings:
-            self._metrics.count(reading)
-        return list(readings)
-
-    def _make_reader(self, options: Options) -> Reader:
-        """Return a reader for `options`; raises UsageError."""
-        return self._reader.with_options(
-            options.layout, options.constraints(), options.top, options.target_error
-        )
+            wishes = [Wish(job, self._loop.create_future()) for job in jobs]
+            self._queue.extend(wishes)
+            self._hand_out()
+            answers = [await wish.answer for wish in wishes]
+        for answer in answers:
+            self._metrics.count(answer)
+        return answers
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -121,3 +99,111 @@ class Desk:
         finally:
             self._waiting -= 1
             self._metrics.queue.set(self._waiting)
+
+    def _hand_out(self) -> None:
+        """Give what waits to the processes that have nothing to do, an equal share each."""
+        for reader in self._crew.processes:
+            if not self._queue:
+                return
+            if reader.ready and not reader.busy:
+                self._give(reader, self._next(-(-len(self._queue) // len(self._crew.processes))))
+
+    def _next(self, most: int) -> list[Wish]:
+        """Take the next wishes that can be fulfilled together; one that is suspect goes alone.
+
+        Nobody waits any more for those whose request was broken off.
+        """
+        batch: list[Wish] = []
+        while self._queue and len(batch) < min(most, TOGETHER):
+            wish = self._queue[0]
+            if batch and (wish.suspect or wish.job.options != batch[0].job.options):
+                break
+            self._queue.popleft()
+            if not wish.answer.cancelled():
+                batch.append(wish)
+            if batch and batch[0].suspect:
+                break
+        return batch
+
+    def _give(self, reader: ReaderProcess, batch: list[Wish]) -> None:
+        """Send a batch to a process; that it is dead shows when it is listened to."""
+        if not batch:
+            return
+        reader.busy[:] = batch
+        reader.limit = self._loop.call_later(IMAGE_SECONDS, reader.process.kill)
+        message = pickle.dumps([wish.job for wish in batch], pickle.HIGHEST_PROTOCOL)
+        if len(message) < LARGE:
+            send(reader, message)
+        else:
+            self._loop.run_in_executor(None, send, reader, message)
+
+    def _listen(self, reader: ReaderProcess) -> None:
+        """Let a thread wait for what a process says."""
+        reader.listener = threading.Thread(target=self._hear, args=(reader,), daemon=True)
+        reader.listener.start()
+
+    def _hear(self, reader: ReaderProcess) -> None:
+        """Pass on what a process says until it ends; runs in a thread."""
+        pipe: Any = reader.process.stdout
+        message: Message | None = {}
+        while message is not None:
+            try:
+                message = pickle.load(pipe)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                message = None
+                pipe.close()
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                self._loop.call_soon_threadsafe(self._take, reader, message)
+
+    def _take(self, reader: ReaderProcess, message: Message | None) -> None:
+        """Take in what a process said, None where it ended."""
+        if reader.limit is not None:
+            reader.limit.cancel()
+        if message is None:
+            self._replace(reader)
+        elif isinstance(message, InkdigitsError):
+            self.failure = message
+            self._first.set()
+        elif isinstance(message, dict):
+            self.metadata, reader.ready = message, True
+            self._first.set()
+        else:
+            batch, reader.busy = list(reader.busy), []
+            for wish, answer in zip(batch, message, strict=True):
+                if not wish.answer.done():
+                    wish.answer.set_result(answer)
+        if not self._stopped:
+            self._hand_out()
+
+    def _replace(self, reader: ReaderProcess) -> None:
+        """Put another in the place of a process that died, and find out which image it was."""
+        if self._stopped:
+            return
+        self._crew.processes.remove(reader)
+        end(reader)
+        alone = len(reader.busy) == 1 and reader.busy[0].suspect
+        for wish in reversed(reader.busy):
+            if wish.answer.done():
+                continue
+            if alone:
+                wish.answer.set_result(dead())
+            else:
+                wish.suspect = True
+                self._queue.appendleft(wish)
+        if self.failure is not None:
+            return
+        if not reader.ready and not self._first.is_set():
+            self.failure = InkdigitsError(
+                "the processes that read end as soon as they start.", "Is there enough memory?"
+            )
+            self._first.set()
+            return
+        another = started(self._settings)
+        self._crew.processes.append(another)
+        self._listen(another)
+
+
+def dead() -> Answer:
+    """Return the answer to an image over which two processes died."""
+    message = "reading this image ends the process that reads it, twice."
+    return Answer(500, message.encode(), "error", hint="Please report it, with the image.")

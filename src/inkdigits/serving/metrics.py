@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from inkdigits.reading.result import Reading
+from inkdigits.serving.reader_process import Answer
 
 SECONDS = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 5, 10)
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
@@ -40,11 +40,11 @@ class Metrics:
             registry=self.registry,
         )
 
-    def count(self, reading: Reading) -> None:
-        """Count one reading."""
-        self.readings.labels(reading.reason or reading.status).inc()
-        if reading.status == "ok":
-            self.confidence.observe(reading.confidence)
+    def count(self, answer: Answer) -> None:
+        """Count what became of one image."""
+        self.readings.labels(answer.result).inc()
+        if answer.result == "ok":
+            self.confidence.observe(answer.confidence)
 
     def text(self) -> bytes:
         """Return all figures as Prometheus reads them."""

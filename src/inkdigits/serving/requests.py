@@ -51,8 +51,8 @@ def check_key(request: Request, key: str | None) -> None:
         )
 
 
-async def uploads_of(request: Request, settings: ServiceSettings) -> list[Upload]:
-    """Return the images of a request: its body, or each file of a form.
+async def uploads_of(request: Request, settings: ServiceSettings, name: str) -> list[Upload]:
+    """Return the images of a request: its body, called `name`, or each file of a form.
 
     Raises UnsupportedType for a body of another type, RequestTooLarge, RequestTooSlow, and
     InvalidData for a form that is broken, empty or cut off.
@@ -75,7 +75,7 @@ async def uploads_of(request: Request, settings: ServiceSettings) -> list[Upload
         ) from None
     except ClientDisconnect:
         raise InvalidData("the request was broken off.") from None
-    return [Upload(request.query_params.get("name", UNNAMED), body)]
+    return [Upload(name, body)]
 
 
 def check_length(request: Request, settings: ServiceSettings) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inkdigits.errors import UsageError
-from inkdigits.reading.settings import cores
+from inkdigits.reading.cores import cores
 
 
 @dataclass(frozen=True)

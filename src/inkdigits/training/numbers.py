@@ -19,7 +19,7 @@ from inkdigits.data.dataset import Examples
 from inkdigits.errors import InvalidData
 from inkdigits.files import write_arrays
 from inkdigits.imaging.line import HEIGHT
-from inkdigits.reading.settings import cores
+from inkdigits.reading.cores import cores
 from inkdigits.synthesis.numbers import number_examples
 
 Crop = NDArray[np.uint8]

@@ -85,7 +85,9 @@ class ModelRecipe:
         known = self.precision in PRECISIONS and (convolves or self.precision == "float32")
         told = "float32, or bfloat16 for a cnn or line"
         require("model.precision", self.precision, known, told)
-        require("model.start", self.start, convolves or not self.start, "empty but for a cnn or line")
+        require(
+            "model.start", self.start, convolves or not self.start, "empty but for a cnn or line"
+        )
         require("model.kind", self.kind, self.kind in KINDS, " or ".join(KINDS))
         most = MOST_VIEWS if self.kind in ("cnn", "ensemble") else 1
         told = f"1–{MOST_VIEWS}, above 1 for a cnn or ensemble"
