@@ -18,6 +18,9 @@ from starlette.testclient import TestClient
 
 from inkdigits.cli.main import main
 from inkdigits.errors import UsageError
+from inkdigits.reading.constraints import CHECKSUMS, MAX_LENGTH
+from inkdigits.reading.reader import LAYOUTS
+from inkdigits.serving import query
 from inkdigits.serving.app import PAGE, create_app
 from inkdigits.serving.headers import HEADERS
 from inkdigits.serving.settings import ServiceSettings
@@ -254,3 +257,9 @@ def test_the_document_names_every_answer(client: TestClient) -> None:
 def test_settings_below_one_are_refused(setting: str) -> None:
     with pytest.raises(UsageError, match="must be at least 1, got 0"):
         ServiceSettings(**{setting: 0})
+
+
+def test_the_query_knows_what_the_reader_knows() -> None:
+    assert query.LAYOUTS == LAYOUTS
+    assert tuple(CHECKSUMS) == query.CHECKSUMS
+    assert query.MOST_LENGTH == MAX_LENGTH

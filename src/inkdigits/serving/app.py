@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -56,10 +57,12 @@ def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette
         *reading_routes(desk, metrics, settings),
         *health_routes(desk, metrics),
         Route("/digit.onnx", to_file(DIGIT_MODEL), methods=["GET"]),
-        Mount("/", StaticFiles(directory=PAGE, html=True), name="page"),
     ]
+    # Otherwise the page would answer for a route that is asked in another way.
+    others = [Route(route.path, other_method(route)) for route in routes]
+    page = Mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     handlers: Any = {InkdigitsError: named, HTTPException: other, Exception: unexpected}
-    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    app = Starlette(routes=[*routes, *others, page], exception_handlers=handlers, lifespan=lifespan)
     app.add_middleware(SecurityHeaders)
     app.state.desk = desk
     return app
@@ -177,6 +180,17 @@ def to_file(path: Path) -> Handler:
         return FileResponse(path, media_type="application/octet-stream")
 
     return send
+
+
+def other_method(route: Route) -> type[HTTPEndpoint]:
+    """Return what refuses every method but those of `route`."""
+    allowed = ", ".join(sorted(route.methods or ()))
+
+    class Refusing(HTTPEndpoint):
+        async def dispatch(self) -> None:
+            raise HTTPException(405, headers={"Allow": allowed})
+
+    return Refusing
 
 
 async def named(_request: Request, error: InkdigitsError) -> Response:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from inkdigits import __version__
-from inkdigits.serving.query import LAYOUTS, MOST_TOP
+from inkdigits.serving.query import CHECKSUMS, LAYOUTS, MOST_LENGTH, MOST_TOP
 
 READING = {
     "image": "cheque.png",
@@ -159,9 +159,13 @@ def parameters() -> list[dict[str, Any]]:
     """Return the options of a reading."""
     return [
         option("layout", "What an image holds.", {"enum": list(LAYOUTS), "default": "auto"}),
-        option("length", "A number has so many digits.", {"type": "integer", "minimum": 1}),
-        option("pattern", "A number matches it, whole.", {"type": "string"}),
-        option("checksum", "A number passes it: luhn, ean, mod97.", {"type": "string"}),
+        option(
+            "length",
+            "A number has so many digits.",
+            {"type": "integer", "minimum": 1, "maximum": MOST_LENGTH},
+        ),
+        option("pattern", "A number matches it, whole.", {"type": "string", "format": "regex"}),
+        option("checksum", "A number passes it.", {"enum": list(CHECKSUMS)}),
         option("max", "The largest number.", {"type": "integer", "minimum": 0}),
         option(
             "top",

@@ -12,7 +12,9 @@ from inkdigits.errors import UsageError
 from inkdigits.serving.reader_process import Options
 
 LAYOUTS = ("auto", "digit", "line", "page")
+CHECKSUMS = ("luhn", "ean", "mod97", "verhoeff", "damm")
 MOST_TOP = 100
+MOST_LENGTH = 512
 NAME = "name"
 
 
@@ -34,11 +36,15 @@ def options_of(request: Request) -> Options:
     return Options(**values)
 
 
-def layout(name: str, text: str) -> str:
-    """Return a layout."""
-    if text not in LAYOUTS:
-        raise UsageError(f"{name} must be one of {', '.join(LAYOUTS)}, got {text[:60]!r}.")
-    return text
+def one_of(*known: str) -> Callable[[str, str], str]:
+    """Return what reads one of some words."""
+
+    def read(name: str, text: str) -> str:
+        if text not in known:
+            raise UsageError(f"{name} must be one of {', '.join(known)}, got {text[:60]!r}.")
+        return text
+
+    return read
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str, str], int]:
@@ -74,10 +80,10 @@ def as_it_is(_name: str, text: str) -> str:
 
 
 TAKEN: Mapping[str, Callable[[str, str], Any]] = {
-    "layout": layout,
-    "length": whole(1),
+    "layout": one_of(*LAYOUTS),
+    "length": whole(1, MOST_LENGTH),
     "pattern": as_it_is,
-    "checksum": as_it_is,
+    "checksum": one_of(*CHECKSUMS),
     "max": whole(0),
     "top": whole(1, MOST_TOP),
     "target_error": share,
