@@ -16,13 +16,13 @@ pytest.importorskip("schemathesis", reason="a developer's package")
 BEYOND_A_SCHEMA = "positive_data_acceptance"
 
 
-def test_odd_requests_are_answered_as_documented() -> None:
+def test_odd_requests_are_answered_as_documented(tmp_path: Path) -> None:
     with service("--max-seconds", "5", "--queue", "256") as (_, address):
         command = [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{address}/openapi.json",
             "--phases", "examples,coverage,fuzzing", "--max-examples", "40", "--seed", "0",
             "--exclude-checks", BEYOND_A_SCHEMA,
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "No issues found" in done.stdout, done.stdout[-2000:]
