@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +36,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], Part]] = {
     "drain": drain,
     "answers": answers,
 }
+
+FAILURES = (NotServed, InkdigitsError, OSError, ValueError, subprocess.SubprocessError)
 
 
 def options() -> argparse.Namespace:
@@ -80,6 +84,8 @@ def main() -> int:
     """Measure the parts that are asked for and write the record; 1 when a part failed."""
     asked = options()
     asked.work.mkdir(parents=True, exist_ok=True)
+    # Asked to stop, this ends the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # The client keeps every outcome: collecting garbage among them would delay its answers.
     gc.disable()
     figures: list[Figure] = []
@@ -90,7 +96,7 @@ def main() -> int:
         try:
             found, facts[name] = PARTS[name](asked)
             figures += found
-        except (NotServed, InkdigitsError, OSError, ValueError) as error:
+        except FAILURES as error:
             say(f"{name} failed: {error!r}")
             failed[name] = repr(error)
     if figures:

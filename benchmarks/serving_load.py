@@ -261,9 +261,9 @@ def overload_figures(
 ) -> list[Figure]:
     """Return what the bars are for, and what explains it."""
     accepted = over.answered(200)
-    if not accepted:
-        raise NotServed(f"nothing was accepted: {over.statuses}")
     refused = [one.seconds for one in over.answered(*REFUSED)]
+    if not accepted or not refused:
+        raise NotServed(f"nothing was accepted, or nothing refused: {over.statuses}")
     wrong = [one for one in accepted if not one.right]
     other = len(over.outcomes) - len(accepted) - len(refused)
     sent = len(over.outcomes) / (over.ended - over.started)
