@@ -51,6 +51,14 @@ REQUIRED = (
     "read-start",
     "prng",
 )
+# Kinds that are written as they are, and how.
+PLAIN = {
+    "count": "{:,.0f}",
+    "per second": "{:,.0f} a second",
+    "MB": "{:,.0f} MB",
+    "MB/h": "{:.2f} MB an hour",
+}
+KINDS = ("share", "ratio", "seconds", *PLAIN)
 
 
 def load_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -103,14 +111,16 @@ def figure_text(figure: Mapping[str, Any]) -> str:
 
 
 def number(value: float, kind: str) -> str:
-    """Return a value as its kind is written: 97.87 %, 0.24 (a ratio), or 1.23 s."""
+    """Return a value as its kind is written: 97.87 %, 0.24 (a ratio), 1.23 s, 146 MB …"""
     if kind == "share":
         return f"{100 * value:.2f} %"
     if kind == "ratio":
         return f"{value:.3f}"
     if kind == "seconds":
         return f"{value:.1f} s" if value >= 10 else f"{value:.3g} s"
-    raise ValueError(f"a figure's kind is share, ratio or seconds, got {kind!r}.")
+    if kind in PLAIN:
+        return PLAIN[kind].format(value)
+    raise ValueError(f"a figure's kind is one of {', '.join(KINDS)}, got {kind!r}.")
 
 
 def beside_text(figure: Mapping[str, Any]) -> str:
