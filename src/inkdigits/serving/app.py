@@ -75,6 +75,7 @@ def reading_routes(desk: Desk, metrics: Metrics, settings: ServiceSettings) -> l
         check_key(request, settings.api_key)
         options = options_of(request)
         desk.check_ready()
+        desk.check_room()
         name = request.query_params.get(NAME, UNNAMED)
         uploads = await uploads_of(request, settings, name)
         return [Job(upload.name, upload.content, options, wanted) for upload in uploads]

@@ -56,6 +56,11 @@ class Desk:
         if not self._first.is_set():
             raise NotReady("the service is starting.", "Ask again in a moment.")
 
+    def check_room(self) -> None:
+        """Raise TooBusy while as many requests wait as may; the earlier that is told, the better."""
+        if self._waiting >= self._settings.queue + self._settings.threads:
+            raise TooBusy(f"{self._waiting} requests are waiting already.", "Ask again later.")
+
     async def start(self) -> None:
         """Wait until the first process can read; raises what keeps it from that."""
         self._loop = asyncio.get_running_loop()
@@ -89,9 +94,7 @@ class Desk:
     @contextmanager
     def _place(self) -> Iterator[None]:
         """Take a place in the queue for as long as a request is read; raises TooBusy."""
-        most = self._settings.queue + self._settings.threads
-        if self._waiting >= most:
-            raise TooBusy(f"{self._waiting} requests are waiting already.", "Ask again later.")
+        self.check_room()
         self._waiting += 1
         self._metrics.queue.set(self._waiting)
         try:
