@@ -57,7 +57,7 @@ class Desk:
             raise NotReady("the service is starting.", "Ask again in a moment.")
 
     def check_room(self) -> None:
-        """Raise TooBusy while as many requests wait as may; the earlier that is told, the better."""
+        """Raise TooBusy while as many requests wait as may: best told before the image is sent."""
         if self._waiting >= self._settings.queue + self._settings.threads:
             raise TooBusy(f"{self._waiting} requests are waiting already.", "Ask again later.")
 
