@@ -29,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     cases, failures = ask(options.examples, options.seed)
     what = f"failures of the service in {cases} requests that schemathesis makes of its document"
-    figure = Figure(what, "share", float(failures), [float(failures)], at_most=0.0)
+    figure = Figure(what, "count", failures, [failures], at_most=0)
     write_record(
         "api-schema", [figure], options.records, n=cases, seeds=[options.seed], left_out=LEFT_OUT
     )
