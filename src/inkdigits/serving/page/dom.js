@@ -1,0 +1,16 @@
+// What every part of the page uses.
+export const at = (id) => document.getElementById(id);
+
+export const percent = (share) => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
+
+export function element(kind, text, className) {
+  const made = document.createElement(kind);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+/** Tell a screen reader something that the page shows in passing. */
+export function announce(text) {
+  at("status").textContent = text;
+}
