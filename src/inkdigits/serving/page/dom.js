@@ -1,7 +1,10 @@
 // What every part of the page uses.
 export const at = (id) => document.getElementById(id);
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
+/** A share as people read it; nothing is ever quite sure. */
+export function percent(share) {
+  return share > 0.9995 ? "over 99.9 %" : `${(100 * share).toFixed(1)} %`;
+}
 
 export function element(kind, text, className) {
   const made = document.createElement(kind);

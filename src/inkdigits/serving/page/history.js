@@ -57,7 +57,7 @@ function forget() {
 function showTable() {
   const empty = at("history").children.length === 0;
   at("no-history").hidden = !empty;
-  at("history").closest("table").hidden = empty;
+  at("readings").hidden = at("take-along").hidden = empty;
 }
 
 async function copy() {
