@@ -52,7 +52,7 @@ def watched(browser: Browser, address: str, *accepted: str, **options: object) -
     yield opened
     opened.close()
     assert [text for text in complaints if not text.startswith(accepted or ("\0",))] == []
-    host = address.split("?")[0].rstrip("/")
+    host = address.partition("?")[0].rstrip("/")
     assert all(url.startswith((host, f"blob:{host}", "data:")) for url in asked), "no other host"
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ READ = """async (images) => {
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files without telling of each, and knows what a module is."""
 
-    extensions_map = {
+    extensions_map: ClassVar[dict[str, str]] = {
         **SimpleHTTPRequestHandler.extensions_map,
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
@@ -106,8 +107,8 @@ def as_png(grey: Grey) -> str:
 def framed_there(page: Page, grey: Grey) -> dict[str, list[int]] | None:
     height, width = grey.shape
     bytes_there = base64.b64encode(np.ascontiguousarray(grey)).decode()
-    found = page.evaluate(FRAMED, [width, height, bytes_there])
-    return found  # type: ignore[no-any-return]
+    found: dict[str, list[int]] | None = page.evaluate(FRAMED, [width, height, bytes_there])
+    return found
 
 
 def test_the_framing_is_that_of_python(page: Page) -> None:
