@@ -176,8 +176,9 @@ def test_it_fits_a_phone(browser: Browser, address: str, scheme: str) -> None:
 
 
 def test_with_nothing_but_a_keyboard_a_digit_is_written_and_kept(page: Page) -> None:
-    page.keyboard.press("Tab")
-    expect(page.locator("#pad")).to_be_focused()
+    for name in ("#pen", "#pad"):
+        page.keyboard.press("Tab")
+        expect(page.locator(name)).to_be_focused()
     page.keyboard.press("Space")
     for _ in range(10):
         page.keyboard.press("ArrowDown")

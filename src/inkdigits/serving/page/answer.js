@@ -3,6 +3,7 @@ import { at, element, percent } from "./dom.js";
 
 const MOST_DIGITS = 40;
 const MOST_OTHERS = 3;
+const LEAST = 0.001; // less probable texts are not worth telling
 const TEN = "0123456789";
 const COLOURS = { ok: "#1f5fae", doubted: "#b3303c" };
 
@@ -49,7 +50,8 @@ export function showAnswer(answer, image) {
   const single = first && !more.length && first.digits.length === 1;
   at("digits").className = single ? "ten" : "";
   at("digits").replaceChildren(...(single ? tenBars(first) : digitBars(answer.numbers)));
-  const others = single || more.length ? [] : first?.alternatives ?? [];
+  const all = single || more.length ? [] : first?.alternatives ?? [];
+  const others = all.filter((other) => other.confidence >= LEAST);
   at("others").replaceChildren(...others.slice(0, MOST_OTHERS).map(
     (other) => element("li", `${other.text}  ${percent(other.confidence)}`),
   ));
@@ -107,11 +109,11 @@ function drawMarks(pen, numbers, named) {
     pen.globalAlpha = 0.35;
     pen.lineWidth = unit;
     if (number.digits.length > 1) {
-      for (const { box } of number.digits) outline(pen, box, 2 * unit, 3 * unit);
+      for (const { box } of number.digits) outline(pen, box, 0, 3 * unit);
     }
     pen.globalAlpha = 0.9;
     pen.lineWidth = 1.6 * unit;
-    outline(pen, number.box, 5 * unit, 6 * unit);
+    outline(pen, number.box, 6 * unit, 6 * unit);
     if (named) nameTag(pen, number, unit);
   }
   pen.globalAlpha = 1;
