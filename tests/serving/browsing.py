@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from inkdigits.serving.page_files import PAGE, RUNTIME
+
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
 IN_CI = bool(os.environ.get("CI"))
 if CHROMIUM is None and not IN_CI:
@@ -75,6 +79,13 @@ def need_npm() -> str:
     if npm is None:
         (pytest.fail if IN_CI else pytest.skip)("needs Debian's package npm")
     return str(npm)
+
+
+def need_runtime() -> None:
+    """Fetch what reads in the browser alone, where it is not here yet."""
+    if not all((PAGE / "vendor" / name).is_file() for name in RUNTIME):
+        need_npm()
+        subprocess.run([sys.executable, ROOT / "tools" / "vendor_page.py"], check=True)
 
 
 def axe_source(cache: Path) -> str:

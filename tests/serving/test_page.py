@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, watched
+from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, need_runtime, watched
 from playwright.sync_api import Browser, Page, Route, expect
 from test_api import seven
 from test_load import service
@@ -157,6 +157,16 @@ def test_a_service_with_a_key_is_given_it(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator("#text")).to_have_text("7")
     assert keys == [None, "Bearer secret"]
+
+
+def test_the_service_lets_the_page_read_alone(browser: Browser, address: str) -> None:
+    need_runtime()
+    with watched(browser, f"{address}/?local") as page:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method))
+        draw(page, SEVEN)
+        expect(page.locator("#text")).to_have_text("7", timeout=20_000)
+        assert "POST" not in sent
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import io
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +14,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import pytest
-from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, need_npm, watched
+from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, need_runtime, watched
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -24,10 +22,8 @@ from inkdigits import Reader
 from inkdigits.cli.main import main
 from inkdigits.imaging.clean import Grey, clean
 from inkdigits.imaging.frame import frame
-from inkdigits.serving.page_files import PAGE
 from inkdigits.synthesis.hand import new_hand
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMED = """async ([width, height, bytes]) => {
   const { frame } = await import("./frame.js");
   const data = Uint8Array.from(atob(bytes), (sign) => sign.charCodeAt(0));
@@ -62,9 +58,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a plain file server of what `inkdigits page` writes."""
-    if not (PAGE / "vendor").is_dir():
-        need_npm()
-        subprocess.run([sys.executable, ROOT / "tools" / "vendor_page.py"], check=True)
+    need_runtime()
     folder = tmp_path_factory.mktemp("static") / "site"
     assert main(["page", "--out", str(folder)]) == 0
     with ThreadingHTTPServer(

@@ -42,8 +42,8 @@ export function showNothing() {
   clearMarks();
 }
 
-/** Show an answer; `image`, an ImageBitmap, is what it is drawn over, null for the sheet. */
-export function showAnswer(answer, image) {
+/** Show an answer, marked on the sheet if it is for what was drawn, else on its ImageBitmap. */
+export function showAnswer(answer, image, drawn) {
   const why = whyNot(answer);
   say(answer.text, why ?? `${percent(answer.confidence)} sure`, why ? "bad" : "good");
   const [first, ...more] = answer.numbers;
@@ -55,7 +55,10 @@ export function showAnswer(answer, image) {
   at("others").replaceChildren(...others.slice(0, MOST_OTHERS).map(
     (other) => element("li", `${other.text}  ${percent(other.confidence)}`),
   ));
-  mark(answer.numbers, image);
+  clearMarks();
+  at("picture").hidden = !image;
+  if (drawn) drawMarks(at("marks").getContext("2d"), answer.numbers, false);
+  if (image) markPicture(answer.numbers, image);
 }
 
 /** The probability of each of the ten digits. */
@@ -88,16 +91,13 @@ function clearMarks() {
   marks.getContext("2d").clearRect(0, 0, marks.width, marks.height);
 }
 
-function mark(numbers, image) {
-  clearMarks();
+function markPicture(numbers, image) {
   const picture = at("picture");
-  picture.hidden = !image;
-  if (!image) return drawMarks(at("marks").getContext("2d"), numbers, false);
   picture.width = image.width;
   picture.height = image.height;
   const pen = picture.getContext("2d");
   pen.drawImage(image, 0, 0);
-  return drawMarks(pen, numbers, true);
+  drawMarks(pen, numbers, true);
 }
 
 /** Draw a box around each number and digit; `named`: with what was read above it. */

@@ -17,15 +17,16 @@ async function openReader() {
   return openLocal();
 }
 
-/** Read a blob and show its answer, unless something else was asked since. */
+/** Read a drawing, or an image that has a row, and show the answer unless something came since. */
 async function read(blob, name, row) {
   const mine = ++turn;
   const image = row ? await createImageBitmap(blob).catch(() => null) : null;
   const answer = await ask(blob, name);
   if (row) fillRow(row, answer, image);
   if (mine !== turn) return;
-  shown = { blob, answer };
-  showAnswer(answer, image);
+  const drawn = !row;
+  shown = { blob, answer, drawn };
+  showAnswer(answer, image, drawn);
   await see();
 }
 
@@ -68,7 +69,7 @@ async function take(files) {
 
 /** Keep the reading of the drawing in the history. */
 async function keep() {
-  if (!shown || isEmpty()) return;
+  if (!shown?.drawn) return;
   const { blob, answer } = shown;
   fillRow(addRow(answer.image), answer, await createImageBitmap(blob));
 }
