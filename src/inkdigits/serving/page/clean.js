@@ -85,7 +85,8 @@ function smoothSurface({ width, height, data }, degree) {
   for (let turn = 0; turn < 5; turn += 1) {
     const error = fit.map((value, n) => Math.abs(data[n] - value));
     const usual = medianOf(error) + 4;
-    const factors = solved(...weightedSums(terms, error.map((e) => 1 / ((e / usual) ** 2 + 1)), data));
+    const weights = error.map((value) => 1 / ((value / usual) ** 2 + 1));
+    const factors = solved(...weightedSums(terms, weights, data));
     fit = fit.map((_, n) => terms.reduce((sum, term, k) => sum + factors[k] * term[n], 0));
   }
   return planeOf(width, height, Float32Array.from(fit));
@@ -167,7 +168,8 @@ function findInk({ depth, smooth, centre, noise }) {
 
 /** 1 where values exceed `low` and hang together with a place that exceeds `high`. */
 function hysteresis(values, low, high) {
-  const { labels, parts } = componentsOf(mapped(values, (value) => Number(value > low), Uint8Array));
+  const faint = mapped(values, (value) => Number(value > low), Uint8Array);
+  const { labels, parts } = componentsOf(faint);
   const strong = new Uint8Array(parts.length);
   values.data.forEach((value, n) => { if (value > high) strong[labels[n]] = 1; });
   strong[0] = 0;

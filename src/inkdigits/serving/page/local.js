@@ -53,7 +53,7 @@ async function greyOf(blob) {
     throw new Error("This browser cannot open that as an image. Choose a PNG or JPEG.");
   });
   const { width, height } = image;
-  if (width * height > MOST_PIXELS) throw new Error("That image is too large. Choose a smaller one.");
+  if (width * height > MOST_PIXELS) throw new Error("That image is too large. Shrink it first.");
   const pen = new OffscreenCanvas(width, height).getContext("2d");
   pen.fillStyle = "#ffffff";
   pen.fillRect(0, 0, width, height);

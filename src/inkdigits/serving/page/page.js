@@ -34,7 +34,8 @@ async function ask(blob, name) {
   try {
     return await (await reader).ask(blob, name);
   } catch (error) {
-    return { image: name, status: "error", text: "", confidence: 0, numbers: [], error: error.message };
+    const nothing = { text: "", confidence: 0, numbers: [] };
+    return { image: name, status: "error", ...nothing, error: error.message };
   }
 }
 
@@ -103,8 +104,8 @@ function acceptDrops() {
 /** Say that nothing leaves this browser, and hide what only the service can do. */
 function showLocalMode() {
   at("mode").textContent = "Write one digit. It is read in this browser: no picture leaves it.";
-  at("drop-hint").textContent = "Drop or paste a picture of one digit. Reading without a service is "
-    + "made for drawings on an even ground; photos of paper may fare worse.";
+  at("drop-hint").textContent = "Drop or paste a picture of one digit. Reading without a service "
+    + "is made for drawings on an even ground; photos of paper may fare worse.";
   at("known").hidden = true;
   at("other-mode").textContent = "Read by the service";
   at("other-mode").href = "./";
