@@ -7,6 +7,13 @@ const LEAST = 0.001; // less probable texts are not worth telling
 const TEN = "0123456789";
 const COLOURS = { ok: "#1f5fae", doubted: "#b3303c" };
 
+const SHORT = { blank: "nothing there", not_a_digit: "no number", unsure: "too unsure" };
+
+/** What became of an image, in a few words unless it could not be read at all. */
+export function inShort({ error, reason, confidence }) {
+  return error ?? SHORT[reason] ?? `${percent(confidence)} sure`;
+}
+
 /** Why an answer is none, in words; null where it is one. */
 export function whyNot(answer) {
   if (answer.error) return answer.error;

@@ -1,6 +1,6 @@
 // What was read before, to look at and to take along; it is gone when the page is left.
-import { whyNot } from "./answer.js";
-import { announce, at, element, percent } from "./dom.js";
+import { inShort } from "./answer.js";
+import { announce, at, element } from "./dom.js";
 
 const THUMB = { width: 72, height: 44 };
 const readings = [];
@@ -17,7 +17,7 @@ export function startHistory() {
 /** Add a row for an image that waits to be read. */
 export function addRow(name) {
   const row = element("tr", undefined, "waiting");
-  row.append(element("td", name), element("td", "…"), element("td"), element("td", "reading"));
+  row.append(element("td", name), element("td", "…"), element("td", "reading"));
   at("history").prepend(row);
   showTable();
   return row;
@@ -26,13 +26,10 @@ export function addRow(name) {
 /** Fill a row with its answer; `image` is its ImageBitmap or null. */
 export function fillRow(row, answer, image) {
   readings.push(answer);
-  const why = whyNot(answer);
-  row.className = why ? "bad" : "";
+  row.className = answer.status === "ok" ? "" : "bad";
   const name = element("td", answer.image);
   if (image) name.prepend(thumbnail(image));
-  const sure = answer.numbers.length ? percent(answer.confidence) : "";
-  const status = element("td", why ?? "read");
-  row.replaceChildren(name, element("td", answer.text || "—"), element("td", sure), status);
+  row.replaceChildren(name, element("td", answer.text || "—"), element("td", inShort(answer)));
 }
 
 function thumbnail(image) {
