@@ -1,4 +1,4 @@
-"""The page in the browser alone against the service's reader: 1,000 digits, the same answers?
+"""The page in the browser alone against `Reader` on single digits: 1,000, the same answers?
 
 Each digit is by a writer of its own, somewhere on a sheet of the page's size, with a pen of any
 width. The reader gets the PNG with layout "digit"; Chromium gets it through the modules of what
@@ -144,7 +144,7 @@ def figures_of(rows: dict[str, list[float]]) -> list[Figure]:
     n = len(rows["differs"])
     return [
         mean_figure(
-            f"{n:,} drawn digits, share read otherwise in the browser alone than by the service",
+            f'{n:,} drawn digits, share read otherwise in the browser alone than by `Reader(layout="digit")`',
             "share",
             [sum(rows["differs"]) / n],
             at_most=0.0,

@@ -37,7 +37,7 @@ export function medianOf(values) {
 
 /** The values below which these shares of `values` lie, interpolated as NumPy does. */
 export function quantilesOf(values, ...shares) {
-  const sorted = Float32Array.from(values).sort();
+  const sorted = values.slice().sort();
   return shares.map((share) => {
     const place = share * (sorted.length - 1);
     const low = Math.floor(place);
