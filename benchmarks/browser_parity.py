@@ -144,7 +144,8 @@ def figures_of(rows: dict[str, list[float]]) -> list[Figure]:
     n = len(rows["differs"])
     return [
         mean_figure(
-            f'{n:,} drawn digits, share read otherwise in the browser alone than by `Reader(layout="digit")`',
+            f"{n:,} drawn digits, share read otherwise in the browser alone than by "
+            '`Reader(layout="digit")`',
             "share",
             [sum(rows["differs"]) / n],
             at_most=0.0,
