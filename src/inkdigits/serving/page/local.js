@@ -54,7 +54,7 @@ async function greyOf(blob) {
   });
   const { width, height } = image;
   if (width * height > MOST_PIXELS) throw new Error("That image is too large. Shrink it first.");
-  const pen = new OffscreenCanvas(width, height).getContext("2d");
+  const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   pen.fillStyle = "#ffffff";
   pen.fillRect(0, 0, width, height);
   pen.drawImage(image, 0, 0);
