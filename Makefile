@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
 
-.PHONY: demo test lint test-wheel test-tensorflow check-results clean
+.PHONY: demo test lint vendor test-wheel test-tensorflow check-results clean
 
 demo: $(VENV)/.train-installed
 	@rm -rf $(RUN)
@@ -27,6 +27,10 @@ lint: $(VENV)/.dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What the page needs to read without a server; a wheel built after it has it inside.
+vendor:
+	$(PYTHON) tools/vendor_page.py
 
 # The wheel, alone in a fresh environment, must read with a trained artefact.
 test-wheel: $(VENV)/.dev-installed

@@ -39,6 +39,7 @@ ORDER = (
     "epoch",
     "whole-process",
     "read-start",
+    "browser-parity",
     "prng",
 )
 # Figures that this version promises; without their records it is not done.

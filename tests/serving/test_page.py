@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, need_runtime, watched
+from playwright.sync_api import Browser, Page, Route, expect
+from test_api import seven
 from test_load import service
 
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None and not os.environ.get("CI"):
-    pytest.skip("needs Debian's package chromium", allow_module_level=True)
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+REFUSED = "Failed to load resource: the server responded with a status of "
 
 
 @pytest.fixture(scope="module")
@@ -24,127 +23,221 @@ def address() -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with watched(browser, address, f"{REFUSED}422", f"{REFUSED}401") as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1100, "height": 900})
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text))
-    expected = "Failed to load resource: the server responded with a status of 422"
-    opened.goto(address)
-    yield opened
-    opened.close()
-    assert [text for text in complaints if not text.startswith(expected)] == []
-    assert all(url.startswith((address, "blob:", "data:")) for url in asked), "no other host"
-
-
-def draw(page: Page, *strokes: list[tuple[float, float]]) -> None:
-    """Draw strokes through points, as shares of the pad."""
-    box = page.locator("#pad").bounding_box()
-    assert box is not None
-    for stroke in strokes:
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
-        page.mouse.move(*places[0])
-        page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place, steps=6)
-        page.mouse.up()
-
-
-SEVEN = [(0.3, 0.25), (0.45, 0.25), (0.37, 0.75)]
-ONE = [(0.55, 0.25), (0.55, 0.75)]
-
-
-def test_what_is_drawn_is_read_and_can_be_taken_back(page: Page) -> None:
-    draw(page, SEVEN)
-    expect(page.locator("#text")).to_have_text("7")
-    expect(page.locator("#note")).to_contain_text("sure")
-    expect(page.locator("#digits li")).to_have_count(1)
-    draw(page, ONE)
-    expect(page.locator("#text")).to_have_text("71")
-    page.keyboard.press("Control+z")
-    expect(page.locator("#text")).to_have_text("7")
-    page.keyboard.press("Escape")
-    expect(page.locator("#text")).to_have_text("Nothing yet.")
-    expect(page.locator("#picture")).to_be_hidden()
-
-
-def test_a_scribble_is_rejected_with_a_reason(page: Page) -> None:
-    to_and_fro = [(0.3 + 0.4 * (n % 2), 0.25 + 0.05 * n) for n in range(11)]
-    draw(page, to_and_fro)
-    expect(page.locator("#note")).to_have_class("bad")
-    expect(page.locator("#note")).not_to_be_empty()
-
-
-def test_an_image_is_marked_kept_and_saved(page: Page, tmp_path: Path) -> None:
+def sevens(tmp_path: Path) -> Path:
+    """A picture of the number 77 on grey paper."""
     picture = np.full((140, 260), 235, np.uint8)
     for x in (40, 130):
         corners = np.array([[x, 30], [x + 60, 30], [x + 20, 110]])
         cv2.polylines(picture, [corners], False, 40, 9, cv2.LINE_AA)
     path = tmp_path / "sevens.png"
     cv2.imwrite(str(path), picture)
-    page.set_input_files("#files", path)
+    return path
+
+
+def test_what_is_drawn_is_read_and_can_be_taken_back(page: Page) -> None:
+    draw(page, SEVEN)
+    expect(page.locator("#text")).to_have_text("7")
+    expect(page.locator("#note")).to_contain_text("sure")
+    expect(page.locator("#digits li")).to_have_count(10)
+    expect(page.locator("#digits .chosen .unseen")).to_contain_text("7: ")
+    draw(page, ONE)
+    expect(page.locator("#text")).to_have_text("71")
+    expect(page.locator("#digits li")).to_have_count(2)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#text")).to_have_text("7")
+    page.keyboard.press("Escape")
+    expect(page.locator("#text")).to_have_text("Nothing yet.")
+    expect(page.locator("#digits li")).to_have_count(0)
+
+
+def test_a_scribble_is_rejected_with_a_reason(page: Page) -> None:
+    draw(page, SCRIBBLE)
+    expect(page.locator("#note")).to_have_class("bad")
+    expect(page.locator("#note")).to_contain_text(".")
+
+
+def test_an_image_is_marked_kept_and_saved(page: Page, sevens: Path) -> None:
+    page.set_input_files("#files", sevens)
     expect(page.locator("#text")).to_have_text("77")
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#history tr")).to_have_count(1)
+    expect(page.locator("#history canvas")).to_be_visible()
     with page.expect_download() as waiting:
         page.click("#csv")
     saved = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
-    assert saved[0] == "image,status,text,confidence,reason"
+    assert saved[0] == "image,status,text,confidence,reason,error"
     assert saved[1].startswith('"sevens.png","ok","77",')
+    with page.expect_download() as waiting:
+        page.click("#json")
+    assert json.loads(Path(waiting.value.path()).read_text())[0]["text"] == "77"
+    page.click("#known summary")
     page.fill("#length", "3")
-    page.set_input_files("#files", path)
+    page.set_input_files("#files", sevens)
     expect(page.locator("#history tr")).to_have_count(2)
     expect(page.locator("#text")).not_to_have_text("77")
     page.click("#forget")
     expect(page.locator("#history tr")).to_have_count(0)
+    expect(page.locator("#status")).to_have_text("Forgotten.")
 
 
-def test_no_image_is_told_in_words(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "notes.png"
-    path.write_bytes(b"no image")
-    page.set_input_files("#files", path)
-    expect(page.locator("#note")).to_have_class("bad")
-    expect(page.locator("#history tr")).to_have_count(1)
+def test_of_several_files_each_has_its_own_status(page: Page, sevens: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.png"
+    notes.write_bytes(b"no image")
+    page.set_input_files("#files", [notes, sevens])
+    expect(page.locator("#history tr.waiting")).to_have_count(0)
+    read, refused = page.locator("#history tr").all()
+    expect(read).to_contain_text("77")
+    expect(refused).to_have_class("bad")
+    expect(refused.locator("td").last).not_to_be_empty()
+
+
+def test_what_was_copied_can_be_pasted(page: Page) -> None:
+    page.evaluate(
+        """bytes => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "clip.png", { type: "image/png" }));
+          dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+        }""",
+        list(seven()),
+    )
+    expect(page.locator("#text")).to_have_text("7")
+    expect(page.locator("#history td").first).to_have_text("clip.png")
+
+
+def test_the_camera_takes_a_picture(page: Page) -> None:
+    page.click("#camera")
+    expect(page.locator("#camera-dialog")).to_be_visible()
+    page.wait_for_function("document.getElementById('video').videoWidth > 0")
+    page.click("#shoot")
+    expect(page.locator("#camera-dialog")).to_be_hidden()
+    expect(page.locator("#history td").first).to_have_text("camera.png")
+    expect(page.locator("#history tr.waiting")).to_have_count(0, timeout=20_000)
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
+def test_what_the_network_saw_is_asked_for_only_when_looked_at(page: Page) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.method)
+        route.fulfill(body=seven(), content_type="image/png")
+
+    page.route("**/v1/inspect*", answer)
+    expect(page.locator("#seen")).to_be_hidden()
+    draw(page, SEVEN)
+    expect(page.locator("#text")).to_have_text("7")
+    assert asked == []
+    page.click("#seen summary")
+    expect(page.locator("#seen img")).to_be_visible()
+    assert asked == ["POST"]
+
+
+def test_a_service_with_a_key_is_given_it(page: Page) -> None:
+    keys: list[str | None] = []
+
+    def answer(route: Route) -> None:
+        keys.append(route.request.headers.get("authorization"))
+        if keys[-1]:
+            route.continue_()
+            return
+        error = {"status": 401, "message": "this service needs its key.", "hint": ""}
+        route.fulfill(status=401, body=json.dumps({"error": error}))
+
+    page.route("**/v1/read*", answer)
+    draw(page, SEVEN)
+    expect(page.locator("#note")).to_contain_text("needs its key")
+    page.fill("#key", "secret")
+    page.keyboard.press("Tab")
+    expect(page.locator("#text")).to_have_text("7")
+    assert keys == [None, "Bearer secret"]
+
+
+def test_the_service_lets_the_page_read_alone(browser: Browser, address: str) -> None:
+    need_runtime()
+    with watched(browser, f"{address}/?local") as page:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method))
+        draw(page, SEVEN)
+        expect(page.locator("#text")).to_have_text("7", timeout=20_000)
+        assert "POST" not in sent
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone(browser: Browser, address: str, scheme: str) -> None:
-    phone = browser.new_page(
-        viewport={"width": 360, "height": 780}, has_touch=True, color_scheme=scheme
-    )
-    phone.goto(address)
-    for name in ("#pad", "#text", "#files", "#history"):
-        box = phone.locator(name).bounding_box()
-        assert box is None or box["x"] + box["width"] <= 360, name
-    pad, text = (phone.locator(name).bounding_box() for name in ("#pad", "#text"))
-    assert pad is not None and text is not None
-    assert pad["y"] < text["y"] < 780, "the answer stands below the drawing, in sight"
-    for button in phone.locator("button").all():
-        box = button.bounding_box()
-        assert box is not None and box["height"] >= 44
-    phone.close()
+    phone = {"width": 360, "height": 780}
+    with watched(browser, address, viewport=phone, has_touch=True, color_scheme=scheme) as page:
+        draw(page, SEVEN)
+        expect(page.locator("#text")).to_have_text("7")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        pad, text = (page.locator(name).bounding_box() for name in ("#pad", "#text"))
+        assert pad is not None and text is not None
+        assert pad["y"] < text["y"] < 700, "the answer stands below the drawing, in sight"
+        page.click("#keep")
+        for button in page.locator("button:visible, summary:visible").all():
+            box = button.bounding_box()
+            assert box is not None and box["height"] >= 44
+
+
+def test_with_nothing_but_a_keyboard_a_digit_is_written_and_kept(page: Page) -> None:
+    for name in ("#pen", "#pad"):
+        page.keyboard.press("Tab")
+        expect(page.locator(name)).to_be_focused()
+    page.keyboard.press("Space")
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(page.locator("#text")).to_have_text("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#history tr")).to_have_count(1)
 
 
 def test_every_control_is_reached_by_keyboard_and_has_a_name(page: Page) -> None:
+    draw(page, SEVEN)
+    expect(page.locator("#text")).to_have_text("7")
+    page.click("#keep")
+    page.evaluate("document.getElementById('known').open = true")
     names = set()
-    for _ in range(30):
+    for _ in range(40):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
-        if focused.count():
-            names.add(focused.get_attribute("id"))
-    wanted = {"pad", "undo", "clear", "pen", "files", "camera", "layout", "length", "max"}
+        if not focused.count():
+            continue
+        names.add(focused.get_attribute("id"))
+        outline = focused.evaluate("at => getComputedStyle(at.closest('.button') ?? at).outline")
+        assert "3px" in outline, f"the focus on {focused} is seen"
+    wanted = {"pad", "undo", "clear", "keep", "pen", "files", "camera", "layout", "length", "max"}
     assert wanted | {"pattern", "checksum", "copy", "csv", "json", "forget"} <= names
-    for control in page.locator("input, select").all():
+    for control in page.locator("input:visible, select:visible").all():
         label = control.locator("xpath=ancestor::label")
         assert label.count() == 1 and label.inner_text().strip()
+
+
+def test_nothing_moves_for_who_wants_it_so(browser: Browser, address: str) -> None:
+    with watched(browser, address, reduced_motion="reduce") as page:
+        draw(page, SEVEN)
+        bar = page.locator("#digits i").first
+        assert bar.evaluate("at => getComputedStyle(at).transitionDuration") == "0s"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(
+    browser: Browser, address: str, axe: str, scheme: str, sevens: Path
+) -> None:
+    with watched(browser, address, color_scheme=scheme, reduced_motion="reduce") as page:
+        assert barriers(page, axe) == []
+        page.set_input_files("#files", sevens)
+        expect(page.locator("#text")).to_have_text("77")
+        draw(page, SEVEN)
+        expect(page.locator("#digits li")).to_have_count(10)
+        page.evaluate(
+            "for (const one of document.querySelectorAll('#known, #keys')) one.open = true"
+        )
+        assert barriers(page, axe) == []
+        assert page.locator("#answer").get_attribute("aria-live") == "polite"

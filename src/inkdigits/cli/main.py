@@ -272,6 +272,18 @@ def serve(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         return verb.serve(host, port, settings, crew)
 
 
+@app.command("page")
+def page(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder to write; new, or empty.")
+    ],
+) -> None:
+    """Write the page as files for any static host: it reads single digits in the browser alone."""
+    from inkdigits.cli import page as verb
+
+    verb.page(out)
+
+
 @app.command("inspect")
 def inspect(
     image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],

@@ -1,223 +1,134 @@
-// The page: what is drawn or shown goes to /v1/read; its answer is drawn over it.
-const at = (id) => document.getElementById(id);
-const WAIT = 120; // milliseconds of rest after a stroke before it is read
-const WHY = {
-  blank: "Nothing is written there.",
-  not_a_digit: "That is no number.",
-  unsure: "Too unsure to say.",
-};
-const KNOWN = ["layout", "length", "max", "pattern", "checksum"];
-const read_before = [];
-let turn = 0;
+// The page: what is written or shown is read, by the service or here, and its answer shown.
+import { say, showAnswer, showNothing } from "./answer.js";
+import { startCamera } from "./camera.js";
+import { at } from "./dom.js";
+import { addRow, fillRow, startHistory } from "./history.js";
+import { clear, isEmpty, settle, startPad, undo } from "./pad.js";
+import { known, service } from "./service.js";
+
+const exported = "local" in document.documentElement.dataset;
+const local = exported || new URLSearchParams(location.search).has("local");
+const reader = local ? openReader() : Promise.resolve(service);
+let turn = 0; // answers that come after a later question are not shown
+let shown = null;
+
+async function openReader() {
+  const { openLocal } = await import("./local.js");
+  return openLocal();
+}
+
+/** Read a drawing, or an image that has a row, and show the answer unless something came since. */
+async function read(blob, name, row) {
+  const mine = ++turn;
+  const image = row ? await createImageBitmap(blob).catch(() => null) : null;
+  const answer = await ask(blob, name);
+  if (row) fillRow(row, answer, image);
+  if (mine !== turn) return;
+  const drawn = !row;
+  shown = { blob, answer, drawn };
+  showAnswer(answer, image, drawn);
+  await see();
+}
 
 async function ask(blob, name) {
-  const query = new URLSearchParams({ top: "4", name });
-  for (const id of KNOWN) if (at(id).value) query.set(id, at(id).value);
-  const type = blob.type || "application/octet-stream";
-  const response = await fetch(`v1/read?${query}`, {
-    method: "POST", body: blob, headers: { "Content-Type": type },
-  });
-  const answer = await response.json();
-  if (answer.error?.message) throw new Error(`${answer.error.message} ${answer.error.hint}`);
-  return answer;
-}
-
-async function read(blob, name, keep) {
-  const mine = ++turn;
   try {
-    const answer = await ask(blob, name);
-    if (keep) remember(answer);
-    if (mine === turn) await show(answer, blob);
+    return await (await reader).ask(blob, name);
   } catch (error) {
-    if (mine === turn) say("", error.message || "The service does not answer.", "bad");
+    const nothing = { text: "", confidence: 0, numbers: [] };
+    return { image: name, status: "error", ...nothing, error: error.message };
   }
 }
 
-function say(text, note, kind) {
-  at("text").textContent = text || "—";
-  at("text").className = text ? "" : "empty";
-  at("note").textContent = note;
-  at("note").className = kind;
-}
-
-async function show(answer, blob) {
-  const sure = answer.status === "ok";
-  const note = sure ? `${percent(answer.confidence)} sure` : answer.error || WHY[answer.reason];
-  say(answer.text, note, sure ? "good" : "bad");
-  const digits = answer.numbers.flatMap((number) => number.digits);
-  at("digits").replaceChildren(...digits.slice(0, 40).map(digitRow));
-  const others = answer.numbers.length === 1 ? answer.numbers[0].alternatives ?? [] : [];
-  at("others").replaceChildren(
-    ...others.map((other) => element("li", `${other.text}  ${percent(other.confidence)}`)),
-  );
-  await mark(blob, answer.numbers);
-}
-
-function digitRow(digit) {
-  const row = element("li", "");
-  const meter = document.createElement("meter");
-  meter.value = digit.confidence;
-  meter.setAttribute("aria-label", `${digit.digit}: ${percent(digit.confidence)}`);
-  row.append(element("b", digit.digit), meter, element("span", percent(digit.confidence)));
-  return row;
-}
-
-async function mark(blob, numbers) {
-  const canvas = at("picture");
-  canvas.hidden = true;
-  let image;
-  try { image = await createImageBitmap(blob); } catch { return; }
-  canvas.width = image.width;
-  canvas.height = image.height;
-  canvas.hidden = false;
-  const pen = canvas.getContext("2d");
-  pen.drawImage(image, 0, 0);
-  const thick = Math.max(2, image.width / 300);
-  for (const number of numbers) {
-    pen.strokeStyle = number.reason ? "#a1303a" : "#1f4f8b";
-    pen.lineWidth = thick;
-    pen.strokeRect(...number.box);
-    pen.lineWidth = thick / 2;
-    for (const digit of number.digits) pen.strokeRect(...digit.box);
+/** Show what the network saw of what is shown, where someone looks. */
+async function see() {
+  const place = at("seen-picture");
+  at("seen").hidden = !shown || Boolean(shown.answer.error);
+  place.replaceChildren();
+  if (!at("seen").open || at("seen").hidden) return;
+  const mine = turn;
+  try {
+    const picture = await (await reader).see(shown.blob);
+    if (mine === turn) place.replaceChildren(picture);
+  } catch (error) {
+    place.textContent = error.message;
   }
 }
 
-function element(kind, text) {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  return made;
-}
-
-const percent = (share) => `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`;
-
-function remember(answer) {
-  read_before.push(answer);
-  const row = document.createElement("tr");
-  const status = answer.reason ? WHY[answer.reason] : answer.error || answer.status;
-  const cells = [answer.image, answer.text || "—", percent(answer.confidence), status];
-  row.append(...cells.map((text) => element("td", text)));
-  at("history").prepend(row);
-}
-
-// Drawing: strokes are kept as points, so that the last one can be taken back.
-const pad = at("pad");
-const ink = pad.getContext("2d");
-let strokes = [];
-let current = null;
-let timer = 0;
-
-function place(event) {
-  const box = pad.getBoundingClientRect();
-  const across = pad.width / box.width, down = pad.height / box.height;
-  return [(event.clientX - box.left) * across, (event.clientY - box.top) * down];
-}
-
-function repaint() {
-  ink.fillStyle = "#ffffff";
-  ink.fillRect(0, 0, pad.width, pad.height);
-  ink.strokeStyle = "#1d2733";
-  ink.lineCap = ink.lineJoin = "round";
-  for (const { points, width } of strokes) {
-    ink.lineWidth = width;
-    ink.beginPath();
-    ink.moveTo(points[0][0] - 0.1, points[0][1]);
-    for (const point of points) ink.lineTo(...point);
-    ink.stroke();
-  }
-}
-
-function settle() {
-  clearTimeout(timer);
-  repaint();
-  if (strokes.length) {
-    timer = setTimeout(() => pad.toBlob((blob) => read(blob, "drawing", false)), WAIT);
-    return;
-  }
+function written(blob) {
+  if (blob) return read(blob, "drawing", null);
   turn += 1;
-  say("", "", "");
-  at("text").textContent = "Nothing yet.";
-  for (const id of ["digits", "others"]) at(id).replaceChildren();
-  at("picture").hidden = true;
+  shown = null;
+  showNothing();
+  return see();
 }
 
-pad.addEventListener("pointerdown", (event) => {
-  pad.setPointerCapture(event.pointerId);
-  current = { points: [place(event)], width: Number(at("pen").value) };
-  strokes.push(current);
-  repaint();
-});
-pad.addEventListener("pointermove", (event) => {
-  if (!current) return;
-  const events = event.getCoalescedEvents?.() ?? [];
-  current.points.push(...(events.length ? events : [event]).map(place));
-  repaint();
-});
-for (const name of ["pointerup", "pointercancel"]) {
-  pad.addEventListener(name, () => {
-    if (!current) return;
-    current = null;
-    settle();
-  });
-}
-const undo = () => { strokes.pop(); settle(); };
-const clear = () => { strokes = []; settle(); };
-at("undo").addEventListener("click", undo);
-at("clear").addEventListener("click", clear);
-addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select")) return;
-  if (event.key === "Escape") clear();
-  if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    undo();
-  }
-});
-
-// Images: chosen, dropped, pasted, or from the camera.
+/** Read images in turn: each has its row and its own status. */
 async function take(files) {
-  for (const file of files) await read(file, file.name || "pasted", true);
+  const rows = files.map((file) => addRow(file.name || "pasted"));
+  for (const [n, file] of files.entries()) await read(file, file.name || "pasted", rows[n]);
 }
-for (const id of ["files", "camera"]) {
-  at(id).addEventListener("change", (event) => {
-    take([...event.target.files]);
-    event.target.value = "";
-  });
+
+/** Keep the reading of the drawing in the history. */
+async function keep() {
+  if (!shown?.drawn) return;
+  const { blob, answer } = shown;
+  fillRow(addRow(answer.image), answer, await createImageBitmap(blob));
 }
-const drop = at("drop");
-addEventListener("dragover", (event) => {
+
+function byKey(event) {
+  const command = event.ctrlKey || event.metaKey;
+  const key = event.key.toLowerCase();
+  if (event.target.matches("input:not([type=range]), select") || at("camera-dialog").open) return;
+  if (key === "escape") clear();
+  if (key === "enter" && event.target === at("pad")) keep();
+  if (command && key === "z") act(event, undo);
+  if (command && key === "o") act(event, () => at("files").click());
+}
+
+function act(event, action) {
   event.preventDefault();
-  drop.classList.add("over");
-});
-addEventListener("dragleave", () => drop.classList.remove("over"));
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  take([...event.dataTransfer.files]);
+  action();
+}
+
+function acceptDrops() {
+  const drop = at("drop");
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", name === "dragover");
+      if (name === "drop") take([...event.dataTransfer.files]);
+    });
+  }
+}
+
+/** Say that nothing leaves this browser, and hide what only the service can do. */
+function showLocalMode() {
+  at("mode").textContent = "Write one digit. It is read in this browser: no picture leaves it.";
+  at("drop-hint").textContent = "Drop or paste a picture of one digit. Reading without a service "
+    + "is made for drawings on an even ground; photos of paper may fare worse.";
+  at("known").hidden = true;
+  at("other-mode").textContent = "Read by the service";
+  at("other-mode").href = "./";
+  at("other-mode").hidden = at("api").hidden = exported;
+  reader.catch((error) => say("", error.message, "bad"));
+}
+
+startPad(written);
+startHistory();
+startCamera(take);
+acceptDrops();
+at("files").addEventListener("change", async () => {
+  const files = [...at("files").files];
+  at("files").value = ""; // so that the same file can be chosen again
+  await take(files);
 });
 addEventListener("paste", (event) => take([...event.clipboardData.files]));
-for (const id of KNOWN) at(id).addEventListener("change", () => strokes.length && settle());
-
-// What was read, to take along.
-const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-function asCsv() {
-  const head = ["image", "status", "text", "confidence", "reason"];
-  const rows = read_before.map((one) => head.map((name) => quoted(one[name])).join(","));
-  return `${[head.join(","), ...rows].join("\r\n")}\r\n`;
+addEventListener("keydown", byKey);
+at("undo").addEventListener("click", undo);
+at("clear").addEventListener("click", clear);
+at("keep").addEventListener("click", keep);
+at("seen").addEventListener("toggle", see);
+for (const field of [...known, at("key")]) {
+  field.addEventListener("change", () => isEmpty() || settle());
 }
-function save(name, text, type) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-const texts = () => read_before.map((one) => one.text).join("\n");
-at("copy").addEventListener("click", () => navigator.clipboard?.writeText(texts()));
-at("csv").addEventListener("click", () => save("readings.csv", asCsv(), "text/csv"));
-at("json").addEventListener("click", () => {
-  save("readings.json", JSON.stringify(read_before, null, 2), "application/json");
-});
-at("forget").addEventListener("click", () => {
-  read_before.length = 0;
-  at("history").replaceChildren();
-});
-repaint();
+if (local) showLocalMode();

@@ -1,0 +1,149 @@
+// An answer, shown: the text, how sure it is or why there is none, and where it stands.
+import { at, element, percent } from "./dom.js";
+
+const MOST_DIGITS = 40;
+const MOST_OTHERS = 3;
+const LEAST = 0.001; // less probable texts are not worth telling
+const TEN = "0123456789";
+const COLOURS = { ok: "#1f5fae", doubted: "#b3303c" };
+
+const SHORT = { blank: "nothing there", not_a_digit: "no number", unsure: "too unsure" };
+
+/** What became of an image, in a few words unless it could not be read at all. */
+export function inShort({ error, reason, confidence }) {
+  return error ?? SHORT[reason] ?? `${percent(confidence)} sure`;
+}
+
+/** Why an answer is none, in words; null where it is one. */
+export function whyNot(answer) {
+  if (answer.error) return answer.error;
+  if (answer.reason === "blank") return "Nothing is written there.";
+  if (answer.reason === "not_a_digit") {
+    return "That is no number: it looks like another sign, a drawing or a stain. "
+      + "Write only digits, apart from each other and from the border.";
+  }
+  return answer.reason === "unsure" ? doubts(answer) : null;
+}
+
+function doubts({ numbers }) {
+  if (!numbers.length) return "Nothing that can be read there fits what is known of it.";
+  const [first] = numbers;
+  const all = [first, ...(first.alternatives ?? [])].slice(0, 3);
+  const told = all.map((one) => `${one.text} (${percent(one.confidence)})`);
+  return `Too unsure to say. It may be ${told.join(" or ")}.`;
+}
+
+export function say(text, note, kind) {
+  at("text").textContent = text || "—";
+  at("text").className = text ? "" : "empty";
+  at("note").textContent = note;
+  at("note").className = kind;
+}
+
+/** Show that nothing was written or shown yet. */
+export function showNothing() {
+  say("Nothing yet.", "", "");
+  at("text").className = "empty";
+  for (const id of ["digits", "others"]) at(id).replaceChildren();
+  at("picture").hidden = true;
+  clearMarks();
+}
+
+/** Show an answer, marked on the sheet if it is for what was drawn, else on its ImageBitmap. */
+export function showAnswer(answer, image, drawn) {
+  const why = whyNot(answer);
+  say(answer.text, why ?? `${percent(answer.confidence)} sure`, why ? "bad" : "good");
+  const [first, ...more] = answer.numbers;
+  const single = first && !more.length && first.digits.length === 1;
+  at("digits").className = single ? "ten" : "";
+  at("digits").replaceChildren(...(single ? tenBars(first) : digitBars(answer.numbers)));
+  const all = single || more.length ? [] : first?.alternatives ?? [];
+  const others = all.filter((other) => other.confidence >= LEAST);
+  at("others").replaceChildren(...others.slice(0, MOST_OTHERS).map(
+    (other) => element("li", `${other.text}  ${percent(other.confidence)}`),
+  ));
+  clearMarks();
+  at("picture").hidden = !image;
+  if (drawn) drawMarks(at("marks").getContext("2d"), answer.numbers, false);
+  if (image) markPicture(answer.numbers, image);
+}
+
+/** The probability of each of the ten digits. */
+function tenBars(number) {
+  const shares = new Map([[number.text, number.confidence]]);
+  for (const { text, confidence } of number.alternatives ?? []) shares.set(text, confidence);
+  return [...TEN].map((digit) => bar(digit, shares.get(digit) ?? 0, digit === number.text));
+}
+
+function digitBars(numbers) {
+  const digits = numbers.flatMap((number) => number.digits).slice(0, MOST_DIGITS);
+  return digits.map(({ digit, confidence }) => bar(String(digit), confidence, true));
+}
+
+function bar(digit, share, chosen) {
+  const row = element("li", undefined, chosen ? "chosen" : "");
+  const rod = element("i");
+  rod.style.setProperty("--share", share);
+  const told = element("small", share >= 0.005 ? `${Math.round(100 * share)}` : "·");
+  const spoken = element("span", `${digit}: ${percent(share)}`, "unseen");
+  for (const part of [rod, told]) part.setAttribute("aria-hidden", "true");
+  const name = element("b", digit);
+  name.setAttribute("aria-hidden", "true");
+  row.append(told, rod, name, spoken);
+  return row;
+}
+
+function clearMarks() {
+  const marks = at("marks");
+  marks.getContext("2d").clearRect(0, 0, marks.width, marks.height);
+}
+
+function markPicture(numbers, image) {
+  const picture = at("picture");
+  picture.width = image.width;
+  picture.height = image.height;
+  const pen = picture.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  drawMarks(pen, numbers, true);
+}
+
+/** Draw a box around each number and digit; `named`: with what was read above it. */
+function drawMarks(pen, numbers, named) {
+  const unit = Math.max(1, pen.canvas.width / 480);
+  for (const number of numbers) {
+    const colour = number.reason ? COLOURS.doubted : COLOURS.ok;
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.globalAlpha = 0.35;
+    pen.lineWidth = unit;
+    if (number.digits.length > 1) {
+      for (const { box } of number.digits) outline(pen, box, 0, 3 * unit);
+    }
+    pen.globalAlpha = 0.9;
+    pen.lineWidth = 1.6 * unit;
+    outline(pen, number.box, 6 * unit, 6 * unit);
+    if (named) nameTag(pen, number, unit);
+  }
+  pen.globalAlpha = 1;
+}
+
+function outline(pen, [left, top, width, height], margin, corner) {
+  pen.beginPath();
+  pen.roundRect(left - margin, top - margin, width + 2 * margin, height + 2 * margin, corner);
+  pen.stroke();
+}
+
+/** What was read, on a tag above the box, or below it where there is no room. */
+function nameTag(pen, { text, box: [left, top, , height] }, unit) {
+  const size = 13 * unit;
+  pen.font = `600 ${size}px system-ui, sans-serif`;
+  const width = pen.measureText(text).width + size, high = 1.5 * size;
+  const x = Math.max(0, Math.min(left - 5 * unit, pen.canvas.width - width));
+  const above = top - 8 * unit - high;
+  const y = above >= 0 ? above : Math.min(top + height + 8 * unit, pen.canvas.height - high);
+  pen.beginPath();
+  pen.roundRect(x, y, width, high, size / 3);
+  pen.fill();
+  pen.fillStyle = "#ffffff";
+  pen.textBaseline = "middle";
+  pen.fillText(text, x + size / 2, y + high / 2);
+}

@@ -1,0 +1,246 @@
+// A grey picture becomes a map of its ink: imaging/clean.py, as far as a drawing needs it.
+// Left out is what only paper has: printed lines and the sharp edges of shadows.
+import {
+  blurred, boxed, closed, componentsOf, dilated, ellipse, mapped, medianOf, planeOf, quantilesOf,
+  roundEven, shrunk, stretched,
+} from "./pixels.js";
+
+const WORKING_SIDE = 1000;
+const GROUND_SIDE = 64;
+const STROKE_SHARE = 0.3;
+const MIN_CONTRAST = 0.06;
+const MAX_NOISE = 0.05;
+const MIN_SIZE = 0.015;
+const MAX_SPOT = 0.05;
+const MIN_SHARE = 0.2;
+const NEAR = 0.5;
+const BORDER_BAND = 0.1;
+const MARGIN = 0.06;
+const SQUARE = [-1, 0, 1].flatMap((dy) => [-1, 0, 1].map((dx) => [dx, dy]));
+
+/**
+ * Find the ink of one digit on a grey plane, 0–255, of any size and either polarity.
+ * `scale` is working pixels a source pixel, `mask` is 1 on the ink kept, `ink` its strength 0–1.
+ */
+export function clean(page) {
+  const { grey, scale } = toWorkingSize(page);
+  const light = findLight(grey);
+  const dark = light.flipped ? mapped(grey, (value) => 255 - value) : grey;
+  const ground = groundLight(dark, light);
+  const depth = mapped(dark, (value, n) => 1 - value / Math.max(ground.data[n], 1));
+  const found = findInk(groundLevel(depth));
+  const mask = keepDigit(found.mask, found.strength);
+  const soft = dilated(mask, SQUARE);
+  const ink = mapped(found.strength, (value, n) => (soft.data[n] ? value : 0));
+  return { scale, mask, ink };
+}
+
+/** A plane with its longer side at most `side`, in whole levels, and its scale. */
+function atMost(side, page) {
+  const scale = Math.min(1, side / Math.max(page.width, page.height));
+  if (scale === 1) return { grey: page, scale };
+  const [width, height] = [page.width, page.height].map((n) => Math.max(1, roundEven(n * scale)));
+  return { grey: mapped(shrunk(page, width, height), roundEven), scale };
+}
+
+const toWorkingSize = (page) => atMost(WORKING_SIDE, page);
+
+/** Tell dark ink from light: `flipped` for light ink; `values` is a small copy, ink dark. */
+function findLight(grey) {
+  const small = atMost(GROUND_SIDE, grey).grey;
+  const surface = smoothSurface(small, 2);
+  const residual = inner(mapped(small, (value, n) => value - surface.data[n]), MARGIN);
+  const mean = meanOf(residual.data);
+  const spread = Math.sqrt(meanOf(residual.data.map((value) => (value - mean) ** 2)));
+  const skewness = spread ? meanOf(residual.data.map((value) => (value / spread) ** 3)) : 0;
+  const lean = spread ? (medianOf(borderOf(residual)) - mean) / spread : 0;
+  const flipped = skewness - 2 * lean > 0;
+  if (!flipped) return { flipped, values: small, surface };
+  const other = (plane) => mapped(plane, (value) => 255 - value);
+  return { flipped, values: other(small), surface: other(surface) };
+}
+
+const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function inner({ width, height, data }, margin) {
+  const left = Math.floor(margin * width), top = Math.floor(margin * height);
+  const done = planeOf(width - 2 * left, height - 2 * top);
+  for (let y = 0; y < done.height; y += 1) {
+    const start = (top + y) * width + left;
+    done.data.set(data.subarray(start, start + done.width), y * done.width);
+  }
+  return done;
+}
+
+function borderOf({ width, height, data }) {
+  const values = [...data.subarray(0, width), ...data.subarray((height - 1) * width)];
+  for (let y = 0; y < height; y += 1) values.push(data[y * width], data[(y + 1) * width - 1]);
+  return values;
+}
+
+/** Fit a surface of that degree to the light of a plane, hardly heeding outliers. */
+function smoothSurface({ width, height, data }, degree) {
+  const terms = surfaceTerms(width, height, degree);
+  let fit = new Float64Array(data.length).fill(medianOf(data));
+  for (let turn = 0; turn < 5; turn += 1) {
+    const error = fit.map((value, n) => Math.abs(data[n] - value));
+    const usual = medianOf(error) + 4;
+    const weights = error.map((value) => 1 / ((value / usual) ** 2 + 1));
+    const factors = solved(...weightedSums(terms, weights, data));
+    fit = fit.map((_, n) => terms.reduce((sum, term, k) => sum + factors[k] * term[n], 0));
+  }
+  return planeOf(width, height, Float32Array.from(fit));
+}
+
+function surfaceTerms(width, height, degree) {
+  const terms = [];
+  for (let i = 0; i <= degree; i += 1) {
+    for (let j = 0; i + j <= degree; j += 1) {
+      terms.push(Float64Array.from({ length: width * height }, (_, n) => (
+        ((2 * (n % width)) / width - 1) ** i * ((2 * Math.floor(n / width)) / height - 1) ** j
+      )));
+    }
+  }
+  return terms;
+}
+
+/** The matrix and right side of a weighted fit; a small ridge keeps it solvable. */
+function weightedSums(terms, weights, data) {
+  const sum = (one, other) => one.reduce((all, value, n) => all + weights[n] * value * other[n], 0);
+  const matrix = terms.map((one, k) => (
+    terms.map((other, m) => sum(one, other) + (k === m ? 1e-6 : 0))
+  ));
+  return [matrix, terms.map((term) => sum(term, data))];
+}
+
+/** Solve a symmetric positive linear system by elimination. */
+function solved(matrix, right) {
+  const rows = matrix.map((row, n) => [...row, right[n]]);
+  rows.forEach((pivot, n) => {
+    for (const row of rows) {
+      if (row === pivot) continue;
+      const factor = row[n] / pivot[n];
+      for (let k = n; k < row.length; k += 1) row[k] -= factor * pivot[k];
+    }
+  });
+  return rows.map((row, n) => row[rows.length] / row[n]);
+}
+
+/** The light of the ground at each pixel, as if there were no ink. */
+function groundLight(grey, { values, surface }) {
+  const surfaces = [smoothSurface(values, 0), smoothSurface(values, 1), surface];
+  const grounds = surfaces.map((one) => closedGround(values, one).data);
+  const darkest = mapped(values, (_, n) => Math.min(...grounds.map((ground) => ground[n])));
+  return stretched(darkest, grey.width, grey.height);
+}
+
+function closedGround(values, surface) {
+  const light = surface.data.map((value) => Math.max(value, 8));
+  const side = Math.max(3, roundEven(STROKE_SHARE * Math.max(values.width, values.height)) | 1);
+  const even = mapped(values, (value, n) => value / light[n]);
+  const smooth = boxed(closed(even, ellipse(side)), (side >> 2) | 1);
+  return mapped(smooth, (value, n) => value * light[n]);
+}
+
+/** How deep the ink is, without single pixels' noise, and where the ground itself lies. */
+function groundLevel(depth) {
+  const sigma = Math.min(Math.max(0.4, Math.max(depth.width, depth.height) / 70), 1);
+  const smooth = blurred(depth, sigma);
+  const [pale, middle] = quantilesOf(smooth.data, 0.05, 0.3);
+  const noise = Math.min((middle - pale) / 1.12, MAX_NOISE);
+  return { depth, smooth, centre: middle + 0.52 * noise, noise };
+}
+
+/** The mask of what is ink by depth alone, and the ink's strength, 0–1. */
+function findInk({ depth, smooth, centre, noise }) {
+  const floor = Math.max(MIN_CONTRAST, centre + 6 * noise);
+  const candidates = smooth.data.filter((value) => value > floor);
+  if (!candidates.length) {
+    return { mask: mapped(depth, () => 0, Uint8Array), strength: mapped(depth, () => 0) };
+  }
+  const [full] = quantilesOf(candidates, 0.9);
+  const strength = mapped(depth, (value) => (
+    Math.min(Math.max((value - centre) / (full - centre), 0), 1)
+  ));
+  const mask = hysteresis(smooth, Math.max(floor, 0.25 * full), Math.max(floor, 0.5 * full));
+  return { mask, strength };
+}
+
+/** 1 where values exceed `low` and hang together with a place that exceeds `high`. */
+function hysteresis(values, low, high) {
+  const faint = mapped(values, (value) => Number(value > low), Uint8Array);
+  const { labels, parts } = componentsOf(faint);
+  const strong = new Uint8Array(parts.length);
+  values.data.forEach((value, n) => { if (value > high) strong[labels[n]] = 1; });
+  strong[0] = 0;
+  return mapped(values, (_, n) => strong[labels[n]], Uint8Array);
+}
+
+/** The mask without specks, marks along the border, and what is far from the part of most ink. */
+function keepDigit(mask, strength) {
+  const { labels, parts } = componentsOf(mask);
+  const mass = new Float64Array(parts.length);
+  strength.data.forEach((value, n) => { if (labels[n]) mass[labels[n]] += value; });
+  for (const label of strayMarks(mask, labels, parts, mass)) mass[label] = 0;
+  const longer = Math.max(mask.width, mask.height);
+  const likely = mass.map((value, label) => (label && !isSpeck(parts[label], longer) ? value : 0));
+  const main = largest(likely);
+  const all = likely.reduce((sum, value) => sum + value, 0);
+  if (!main || likely[main] < MIN_SHARE * all) return mapped(mask, () => 0, Uint8Array);
+  const reach = NEAR * Math.max(parts[main].width, parts[main].height);
+  const kept = mass.map((value, label) => (
+    label && value > 0.03 * mass[main]
+      && (value > 0.5 * mass[main] || gap(parts[label], parts[main]) <= reach) ? 1 : 0
+  ));
+  return mapped(mask, (_, n) => kept[labels[n]], Uint8Array);
+}
+
+const largest = (values) => values.reduce((best, value, n) => (value > values[best] ? n : best), 0);
+
+function isSpeck({ width, height, area }, side) {
+  const longer = Math.max(width, height);
+  if (longer < Math.max(3, MIN_SIZE * side)) return true;
+  const blob = area > 0.6 * width * height && Math.min(width, height) > 0.6 * longer;
+  return blob && longer < MAX_SPOT * side;
+}
+
+function gap(one, main) {
+  const across = Math.max(main.left - one.left - one.width, one.left - main.left - main.width);
+  const down = Math.max(main.top - one.top - one.height, one.top - main.top - main.height);
+  return Math.max(across, down, 0);
+}
+
+/** The labels of lines and shadows along the border. */
+function strayMarks(page, labels, parts, mass) {
+  const within = new Float64Array(parts.length);
+  const inside = inner(planeOf(page.width, page.height, labels), BORDER_BAND);
+  inside.data.forEach((label) => { within[label] += 1; });
+  const places = parts.map((part) => part && borderPlace(part, page));
+  const hugs = (label) => {
+    const { touching, across, along } = places[label];
+    return (touching && within[label] / parts[label].area < 0.2) || across || along;
+  };
+  const all = [...parts.keys()].slice(1);
+  const hugging = all.filter(hugs);
+  const main = largest(mass.map((value, label) => (hugging.includes(label) ? 0 : value)));
+  if (!main) return loneMarks(hugging, places, parts);
+  const long = ({ width, height }) => width > 0.5 * page.width || height > 0.5 * page.height;
+  return hugging.filter((label) => long(parts[label]) || !places[main].touching);
+}
+
+function borderPlace({ left, top, width, height }, page) {
+  const right = left + width === page.width, bottom = top + height === page.height;
+  return {
+    touching: left === 0 || top === 0 || right || bottom,
+    across: left === 0 && right && height < BORDER_BAND * page.height,
+    along: top === 0 && bottom && width < BORDER_BAND * page.width,
+  };
+}
+
+/** Of marks without other ink, a single upright from top to bottom stays: it may be a 1. */
+function loneMarks(hugging, places, parts) {
+  const uprights = hugging.filter((label) => (
+    places[label].along && parts[label].left > 0 && parts[label].height > 3 * parts[label].width
+  ));
+  return uprights.length === 1 ? hugging.filter((label) => label !== uprights[0]) : hugging;
+}

@@ -1,0 +1,19 @@
+// What every part of the page uses.
+export const at = (id) => document.getElementById(id);
+
+/** A share as people read it; nothing is ever quite sure. */
+export function percent(share) {
+  return share > 0.9995 ? "over 99.9 %" : `${(100 * share).toFixed(1)} %`;
+}
+
+export function element(kind, text, className) {
+  const made = document.createElement(kind);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+/** Tell a screen reader something that the page shows in passing. */
+export function announce(text) {
+  at("status").textContent = text;
+}
