@@ -12,7 +12,7 @@ from inkdigits.models.cnn import build_cnn
 from inkdigits.models.export import export_onnx
 from inkdigits.models.line import build_line
 from inkdigits.models.metadata import digit_metadata, line_metadata
-from inkdigits.models.start import start_from
+from inkdigits.models.start import mix_in, start_from
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.models import BUNDLED_LINE_MODEL
@@ -54,3 +54,11 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         start_from(build_cnn((3,), (1,), normalized=False), path)
     with pytest.raises(ModelRefused, match="no such model file"):
         start_from(build_line(FILTERS, normalized=False), tmp_path / "none.onnx")
+
+
+def test_a_share_of_the_start_comes_back() -> None:
+    model, other = build_line(FILTERS, seed=1), build_line(FILTERS, seed=2)
+    old, new = other.get_weights(), model.get_weights()
+    mix_in(model, old, 0.25)
+    for mixed, first, then in zip(model.get_weights(), old, new, strict=True):
+        np.testing.assert_allclose(mixed, 0.25 * first + 0.75 * then, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,20 @@ def start_from(model: keras.Model, path: Path) -> None:
                 f"{names[0]!r} of {str(path)!r} is {kernel.shape}, the network's {wanted}.", HINT
             )
         layer.set_weights([kernel, constants[names[1]]])
+
+
+def mix_in(model: keras.Model, start: Sequence[NDArray[Any]], share: float) -> None:
+    """Let a `share` (0–1) of the weights of `model` be those of its `start` again.
+
+    What was learnt first is forgotten less, and what was learnt then stays: the two are connected
+    by a road of low loss (Wortsman et al., 2022, *Robust fine-tuning of zero-shot models*).
+    """
+    model.set_weights(
+        [
+            share * old + (1 - share) * new
+            for old, new in zip(start, model.get_weights(), strict=True)
+        ]
+    )
 
 
 def as_keras(kernel: NDArray[Any], before: Any) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from inkdigits.data.open_sets import load_optdigits, load_semeion
 from inkdigits.imaging.line import side_by_side
 from inkdigits.models.ctc import ctc_loss, greedy_texts, strip_loss
 from inkdigits.models.line import build_line
-from inkdigits.models.start import start_from
+from inkdigits.models.start import mix_in, start_from
 from inkdigits.reading.models import BUNDLED_LINE_MODEL
 from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
@@ -67,9 +67,12 @@ def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, lis
     model = build(job.recipe)
     if job.recipe.model.start:
         start_from(model, start_file(job.recipe.model.start, BUNDLED_LINE_MODEL))
+    start = model.get_weights()
     compile_line(model, job.recipe.training, batches_of(train, job.recipe.training))
     show_summary(model, job.console)
     history = fit(model, job, train, val)
+    if job.recipe.model.start_share:
+        mix_in(model, start, job.recipe.model.start_share)
     if job.recipe.model.precision != "float32":
         full = build(replace(job.recipe, model=replace(job.recipe.model, precision="float32")))
         full.set_weights(model.get_weights())

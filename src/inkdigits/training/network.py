@@ -14,7 +14,7 @@ from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ann import build_ann
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import merge
-from inkdigits.models.start import start_from
+from inkdigits.models.start import mix_in, start_from
 from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
@@ -34,9 +34,12 @@ def train_network(
     model = build_model(job.recipe)
     if job.recipe.model.start:
         start_from(model, start_file(job.recipe.model.start, BUNDLED_MODEL))
+    start = model.get_weights()
     compile_model(model, job.recipe.training, len(material))
     show_summary(model, job.console)
     history = fit_model(model, job, material, val_part)
+    if job.recipe.model.start_share:
+        mix_in(model, start, job.recipe.model.start_share)
     return as_saved(model, job.recipe, len(material)), history
 
 

@@ -66,7 +66,8 @@ class ModelRecipe:
     from the first convolution to the steps of the output.
 
     With `start`, a model file, a run folder or "bundled", a cnn or line begins with that model's
-    weights. It is built without batch normalisation then, which an artefact holds folded.
+    weights. It is built without batch normalisation then, which an artefact holds folded. In the
+    end `start_share` (0–1) of its weights are the old ones again (Wortsman et al., 2022).
     """
 
     kind: str = "ann"
@@ -78,6 +79,7 @@ class ModelRecipe:
     dropout: float = 0.0
     precision: str = PRECISIONS[0]
     start: str = ""
+    start_share: float = 0.0
 
     def __post_init__(self) -> None:
         require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
