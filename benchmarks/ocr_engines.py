@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_sets import Answer, Sample
-from peer import VERSIONS_PROGRAM
+from peer import VERSIONS_PROGRAM, python_with
 from processes import say
-from record import ROOT
 
 from inkdigits.files import sha256, write_text
 
@@ -71,22 +70,7 @@ def rapidocr(work: Path) -> Engine:
 
 def rapidocr_python(work: Path) -> Path:
     """Return the interpreter that has RapidOCR, making its environment at first use."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given)
-    folder = work / "venv-rapidocr"
-    # Not resolved: the interpreter of a virtual environment is a link.
-    python, done = folder / "bin" / "python", folder / "installed.txt"
-    wanted = REQUIREMENTS.read_text("utf-8")
-    if not done.is_file() or done.read_text("utf-8") != wanted:
-        say(f"installing RapidOCR into {folder.name} …")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        # Our constraints: both sides run on the same ONNX Runtime.
-        limits = ["-c", str(ROOT / "constraints.txt")]
-        pip = [str(python), "-m", "pip", "install", "-qq", *limits, "-r", str(REQUIREMENTS)]
-        subprocess.run(pip, check=True)
-        done.write_text(wanted, "utf-8")
-    return python
+    return python_with(REQUIREMENTS, work / "venv-rapidocr", VARIABLE, "RapidOCR")
 
 
 def tesseract() -> Engine | None:

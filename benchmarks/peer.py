@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from processes import say
 from record import ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,29 @@ def peer_python() -> Path:
     python = FOLDER / "bin" / "python"
     if not DONE.is_file() or DONE.read_text(encoding="utf-8") != REQUIREMENTS.read_text("utf-8"):
         install(python)
+    return python
+
+
+def python_with(requirements: Path, folder: Path, variable: str, names: str) -> Path:
+    """Return an interpreter that has what `requirements` list, called `names` for people.
+
+    It is the one that the environment `variable` names, else that of the virtual environment
+    `folder`, which is made at first use and after a change of the list.
+    """
+    given = os.environ.get(variable)
+    if given:
+        return Path(given)
+    # Not resolved: the interpreter of a virtual environment is a link.
+    python, done = folder / "bin" / "python", folder / "installed.txt"
+    wanted = requirements.read_text("utf-8")
+    if not done.is_file() or done.read_text("utf-8") != wanted:
+        say(f"installing {names} into {folder.name} …")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        # Our constraints: both sides run on the same ONNX Runtime.
+        limits = ["-c", str(ROOT / "constraints.txt")]
+        pip = [str(python), "-m", "pip", "install", "-qq", *limits, "-r", str(requirements)]
+        subprocess.run(pip, check=True)
+        done.write_text(wanted, "utf-8")
     return python
 
 

@@ -7,14 +7,11 @@ interpreter that has the packages of serving-requirements.txt already.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import peer
-from processes import say
 from read_start import peer_model
 from record import ROOT
 from serving_client import HOST
@@ -52,22 +49,8 @@ READER_SETTINGS: tuple[tuple[str, ...], ...] = (
 
 def serving_python(work: Path) -> Path:
     """Return the interpreter that has the other services, making its environment at first use."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given)
-    folder = work / "venv-serving"
-    # Not resolved: the interpreter of a virtual environment is a link.
-    python, done = folder / "bin" / "python", folder / "installed.txt"
-    wanted = REQUIREMENTS.read_text("utf-8")
-    if not done.is_file() or done.read_text("utf-8") != wanted:
-        say(f"installing Flask, Keras and LitServe into {folder.name} …")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        # Our constraints: both sides run on the same ONNX Runtime.
-        limits = ["-c", str(ROOT / "constraints.txt")]
-        pip = [str(python), "-m", "pip", "install", "-qq", *limits, "-r", str(REQUIREMENTS)]
-        subprocess.run(pip, check=True)
-        done.write_text(wanted, "utf-8")
-    return python
+    names = "Flask, Keras and LitServe"
+    return peer.python_with(REQUIREMENTS, work / "venv-serving", VARIABLE, names)
 
 
 def versions_of(python: Path) -> dict[str, str]:

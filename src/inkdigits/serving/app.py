@@ -24,12 +24,12 @@ from inkdigits.serving.desk import Desk
 from inkdigits.serving.headers import SecurityHeaders
 from inkdigits.serving.metrics import Metrics
 from inkdigits.serving.openapi import openapi
+from inkdigits.serving.page_files import PAGE
 from inkdigits.serving.query import NAME, options_of
 from inkdigits.serving.reader_process import Answer, Job
 from inkdigits.serving.requests import UNNAMED, check_key, uploads_of
 from inkdigits.serving.settings import ServiceSettings
 
-PAGE = Path(__file__).parent / "page"
 DIGIT_MODEL = Path(__file__).parent.parent / "reading" / "assets" / "digit.onnx"
 RETRY_SECONDS = 1
 Handler = Callable[[Request], Awaitable[Response]]

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, Literal
 
 from inkdigits.errors import InkdigitsError, InputError, ModelRefused, one_line
@@ -99,8 +100,6 @@ class Readers:
     """Readers with the same models, one for each set of options that was asked for."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        from functools import lru_cache
-
         from inkdigits.imaging.limits import Limits
         from inkdigits.reading.reader import Reader
 
