@@ -23,15 +23,17 @@ LARGE = 1 << 16
 """More bytes than a pipe holds: a thread writes them, so that the loop goes on."""
 IMAGE_SECONDS = 60.0
 """A process that takes longer over its images hangs; decoding alone ends much sooner."""
+DEATHS = 3
+"""So many processes die over an image before it is blamed: one or two may have been killed."""
 
 
 @dataclass(eq=False)
 class Wish:
-    """A job and its future answer; `suspect` when a process died over it."""
+    """A job and its future answer; `deaths` are the processes that died over it."""
 
     job: Job
     answer: asyncio.Future[Answer]
-    suspect: bool = False
+    deaths: int = 0
 
 
 class Desk:
@@ -112,19 +114,19 @@ class Desk:
                 self._give(reader, self._next(-(-len(self._queue) // len(self._crew.processes))))
 
     def _next(self, most: int) -> list[Wish]:
-        """Take the next wishes that can be fulfilled together; one that is suspect goes alone.
+        """Take the next wishes that can be fulfilled together; one that saw deaths goes alone.
 
         Nobody waits any more for those whose request was broken off.
         """
         batch: list[Wish] = []
         while self._queue and len(batch) < min(most, TOGETHER):
             wish = self._queue[0]
-            if batch and (wish.suspect or wish.job.options != batch[0].job.options):
+            if batch and (wish.deaths or wish.job.options != batch[0].job.options):
                 break
             self._queue.popleft()
             if not wish.answer.cancelled():
                 batch.append(wish)
-            if batch and batch[0].suspect:
+            if batch and batch[0].deaths:
                 break
         return batch
 
@@ -184,14 +186,13 @@ class Desk:
             return
         self._crew.processes.remove(reader)
         end(reader)
-        alone = len(reader.busy) == 1 and reader.busy[0].suspect
         for wish in reversed(reader.busy):
             if wish.answer.done():
                 continue
-            if alone:
+            wish.deaths += 1
+            if wish.deaths == DEATHS:
                 wish.answer.set_result(dead())
             else:
-                wish.suspect = True
                 self._queue.appendleft(wish)
         if self.failure is not None:
             return
@@ -207,6 +208,6 @@ class Desk:
 
 
 def dead() -> Answer:
-    """Return the answer to an image over which two processes died."""
-    message = "reading this image ends the process that reads it, twice."
+    """Return the answer to an image over which so many processes died."""
+    message = f"reading this image ended {DEATHS} processes, the last two of them on it alone."
     return Answer(500, message.encode(), "error", hint="Please report it, with the image.")
