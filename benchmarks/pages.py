@@ -23,7 +23,7 @@ from record import Figure, median_figure, write_record
 
 from inkdigits.data.source import load_mnist
 from inkdigits.errors import DataUnavailable
-from inkdigits.imaging.clean import as_uint8
+from inkdigits.imaging.arrays import as_uint8
 from inkdigits.reading.reader import Reader
 from inkdigits.synthesis.layout import new_line
 from inkdigits.synthesis.numbers import checked_pool, new_writer, write_digits

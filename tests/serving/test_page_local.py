@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from inkdigits import Reader
 from inkdigits.cli.main import main
-from inkdigits.imaging.clean import Grey, clean
+from inkdigits.imaging.arrays import Grey
+from inkdigits.imaging.clean import clean
 from inkdigits.imaging.frame import frame
 from inkdigits.synthesis.hand import new_hand
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from inkdigits.imaging.clean import WORKING_SIDE, Polarity, clean
+from inkdigits.imaging.clean import LEAST_DIGIT, QUICK_SIDE, WORKING_SIDE, clean, clean_at
+from inkdigits.imaging.light import Polarity
 
 
 def digit(side: int, stroke: float = 0.09, ink: int = 40, ground: int = 215) -> np.ndarray:
@@ -41,6 +42,13 @@ def lit(page: np.ndarray, kind: str, noise: float = 0.0) -> np.ndarray:
 
 
 LIGHTS = ["even", "gradient", "vignette", "shadow"]
+SIDES = [QUICK_SIDE, WORKING_SIDE]
+
+
+def mask_at(side: int, page: np.ndarray) -> np.ndarray:
+    """Clean a copy of `page` of at most `side`; return its mask at the page's own size."""
+    mask = clean_at(side, page).mask.astype(np.uint8)
+    return cv2.resize(mask, page.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 @pytest.mark.parametrize("side", [20, 28, 64, 200, 900])
@@ -51,12 +59,14 @@ def test_polarity_is_found(side: int) -> None:
 
 @pytest.mark.parametrize("kind", LIGHTS)
 @pytest.mark.parametrize("side", [60, 300])
-def test_uneven_light_leaves_the_same_mask(kind: str, side: int) -> None:
+@pytest.mark.parametrize("worked_on", SIDES)
+def test_uneven_light_leaves_the_same_mask(kind: str, side: int, worked_on: int) -> None:
     expected = digit(side) < 128
-    mask = clean(lit(digit(side), kind, noise=3)).mask
+    mask = mask_at(worked_on, lit(digit(side), kind, noise=3))
     assert (mask & expected).sum() > 0.95 * expected.sum()
     # Strokes may grow by about a pixel, more of the page must not be taken for ink.
-    near = cv2.dilate(expected.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    reach = 4 * -(-side // worked_on) + 1
+    near = cv2.dilate(expected.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     assert not (mask & ~near).any()
 
 
@@ -82,25 +92,27 @@ def test_faint_ink_is_found_and_normalised() -> None:
     assert faint.strength[faint.mask].mean() > 0.9
 
 
-def test_specks_go_and_the_detached_bar_stays() -> None:
+@pytest.mark.parametrize("side", SIDES)
+def test_specks_go_and_the_detached_bar_stays(side: int) -> None:
     page = digit(200)
     page[150:153, 20:23] = 30
-    mask = clean(page).mask
+    mask = mask_at(side, page)
     assert not mask[145:158, 15:28].any()
     assert mask[40, 100]
 
 
 @pytest.mark.parametrize("inverse", [False, True])
-def test_frames_and_lines_along_the_border_go(inverse: bool) -> None:
+@pytest.mark.parametrize("side", SIDES)
+def test_frames_and_lines_along_the_border_go(inverse: bool, side: int) -> None:
     page = digit(200)
     page[-4:] = 60
     page[:, :5] = 60
     page[8:11] = 60
-    found = clean(255 - page if inverse else page)
-    assert not found.mask[-4:].any()
-    assert not found.mask[:, :5].any()
-    assert not found.mask[8:11].any()
-    assert found.mask[40, 100]
+    mask = mask_at(side, 255 - page if inverse else page)
+    assert not mask[-4:].any()
+    assert not mask[:, :5].any()
+    assert not mask[8:11].any()
+    assert mask[40, 100]
 
 
 def test_a_1_cut_out_tightly_stays_and_the_edge_of_a_sheet_goes() -> None:
@@ -128,10 +140,11 @@ def test_round_spots_are_no_ink_and_a_small_digit_is() -> None:
     assert clean(page).mask[202:214, 201].all()
 
 
-def test_a_fragment_far_from_the_digit_goes() -> None:
+@pytest.mark.parametrize("side", SIDES)
+def test_a_fragment_far_from_the_digit_goes(side: int) -> None:
     page = digit(200)
     page[190:197, 2:12] = 40
-    mask = clean(page).mask
+    mask = mask_at(side, page)
     assert not mask[185:].any()
     assert mask[40, 100]
 
@@ -145,10 +158,23 @@ def test_stages_have_their_ranges() -> None:
     assert np.median(page.flattened) > 245
 
 
-def test_a_large_page_is_worked_on_small() -> None:
+def test_a_large_page_is_worked_on_small_and_a_small_digit_on_it_larger() -> None:
     page = clean(cv2.resize(digit(200), (3000, 4000)))
+    assert max(page.grey.shape) == QUICK_SIDE
+    assert page.scale == pytest.approx(0.025)
+    wide = np.full((3000, 4000), 215, np.uint8)
+    wide[1000:1900, 1500:2400] = digit(900)
+    page = clean(wide)
     assert max(page.grey.shape) == WORKING_SIDE
     assert page.scale == pytest.approx(0.25)
+    assert max(cv2.boundingRect(page.mask.astype(np.uint8))[2:]) > 3 * LEAST_DIGIT
+
+
+def test_a_thin_pen_on_a_large_page_is_found() -> None:
+    page = digit(1000, stroke=0.002)
+    found = clean(page)
+    assert max(found.grey.shape) == WORKING_SIDE or found.mask.any()
+    assert not found.blank
 
 
 @settings(max_examples=80, deadline=None)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Dataset, Examples
-from inkdigits.imaging.clean import as_float32
+from inkdigits.imaging.arrays import as_float32
 from inkdigits.imaging.frame import bounding_box, centre, shrink
 
 # The set lists its writers one after the other, so the last fifth holds other hands.

@@ -24,7 +24,7 @@ from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.data.unpack import unpack_z
 from inkdigits.errors import DataUnavailable, InvalidData
 from inkdigits.files import cannot_write, sha256
-from inkdigits.imaging.clean import as_float32
+from inkdigits.imaging.arrays import as_float32
 from inkdigits.imaging.frame import bounding_box, centre, shrink
 
 FOLDER_VARIABLE = "INKDIGITS_OPEN_SETS"

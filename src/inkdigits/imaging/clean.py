@@ -7,25 +7,20 @@ specks, ruled lines and shadows at the border) is left behind. Every stage is ke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.rules import find_rules, median
-
-Grey = NDArray[np.uint8]
-Strength = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Pixel = TypeVar("Pixel", bound=np.generic)
+from inkdigits.imaging.arrays import Grey, Mask, Strength, as_float32, as_uint8
+from inkdigits.imaging.light import Polarity, find_light, ground_light, ink_depth, inner
+from inkdigits.imaging.rules import find_rules
 
 WORKING_SIDE = 1000
-GROUND_SIDE = 64
-STROKE_SHARE = 0.3
-"""No stroke is wider than this share of the page's longer side."""
+QUICK_SIDE = 100
+"""A page is cleaned at this size first, in a small part of the time."""
+LEAST_DIGIT = 40
+"""That is enough for a digit of this many pixels: twice what the network sees of it."""
 MIN_CONTRAST = 0.06
 """Ink fainter than this share of the ground's brightness does not count as ink."""
 FAINT = 0.04
@@ -44,13 +39,6 @@ NEAR = 0.5
 """Parts of a digit lie within this share of its size of each other."""
 BORDER_BAND = 0.1
 """Lines and shadows along the border lie within this share of the page's side."""
-
-
-class Polarity(Enum):
-    """Whether the ink is darker or lighter than its ground."""
-
-    DARK_ON_LIGHT = "dark on light"
-    LIGHT_ON_DARK = "light on dark"
 
 
 @dataclass(frozen=True)
@@ -78,17 +66,35 @@ class CleanPage:
 
 
 def clean(page: Grey) -> CleanPage:
-    """Find the ink of one digit on `page`, uint8 (H, W) of any size and either polarity."""
-    grey, scale = to_working_size(page)
+    """Find the ink of one digit on `page`, uint8 (H, W) of any size and either polarity.
+
+    A small copy shows a large digit as well; of a small one, or none, the whole page is asked.
+    """
+    quick = clean_at(QUICK_SIDE, page)
+    if quick.scale == 1 or largest_part(quick.mask) >= LEAST_DIGIT:
+        return quick
+    return clean_at(WORKING_SIDE, page)
+
+
+def largest_part(mask: Mask) -> int:
+    """Return the longer side of the largest connected part of `mask`, in pixels."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    return int(stats[1:, 2:4].max(initial=0))
+
+
+def clean_at(side: int, page: Grey) -> CleanPage:
+    """Find the ink of one digit on a copy of `page` whose longer side is at most `side`."""
+    grey, scale = at_most(side, page)
     light = find_light(grey)
     dark_on_light = grey if light.polarity is Polarity.DARK_ON_LIGHT else 255 - grey
-    depth = ink_depth(dark_on_light, light)
+    ground = ground_light(dark_on_light, light)
+    depth = ink_depth(dark_on_light, ground)
     level = ground_level(depth)
     rules = find_rules(faint_ink(level), depth)
     if rules.any():
-        level = ground_level(np.where(rules, np.minimum(depth, 0), depth))
+        level = ground_level(as_float32(np.where(rules, np.minimum(depth, 0), depth)))
     mask, strength = find_ink(level)
-    mask = keep_digit(mask, strength, rules, contrast_of(dark_on_light, depth))
+    mask = keep_digit(mask, strength, rules, (dark_on_light, ground - dark_on_light))
     return CleanPage(
         grey=grey,
         scale=scale,
@@ -100,125 +106,14 @@ def clean(page: Grey) -> CleanPage:
     )
 
 
-def to_working_size(page: Grey) -> tuple[Grey, float]:
-    """Return `page` shrunk to the working size, and working pixels per source pixel."""
+def at_most(side: int, page: Grey) -> tuple[Grey, float]:
+    """Return `page` with its longer side at most `side`, and pixels of that per source pixel."""
     longer = max(page.shape)
-    if longer <= WORKING_SIDE:
+    if longer <= side:
         return page, 1.0
-    scale = WORKING_SIDE / longer
+    scale = side / longer
     size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
     return as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA)), scale
-
-
-@dataclass(frozen=True)
-class Light:
-    """What is known of a page's light: its `polarity`, and a small copy of it, ink dark.
-
-    `values` is float32 (h, w), `surface` the quadratic through its ground.
-    """
-
-    polarity: Polarity
-    values: NDArray[np.float32]
-    surface: NDArray[np.float32]
-
-
-def find_light(grey: Grey) -> Light:
-    """Tell dark ink from light ink: ink is the minority, and it mostly keeps off the border.
-
-    A narrow margin is left out, because frames, rules and scanner shadows live there.
-    """
-    values = small_copy(grey)
-    surface = smooth_surface(values, degree=2)
-    residual = inner(values - surface, 0.06)
-    spread = float(residual.std())
-    if spread == 0:
-        return Light(Polarity.DARK_ON_LIGHT, values, surface)
-    border = np.concatenate([residual[0], residual[-1], residual[:, 0], residual[:, -1]])
-    cubes = residual * (1 / spread)
-    skewness = float(np.mean(cubes * cubes * cubes))
-    lean = (median(border) - float(residual.mean())) / spread
-    # In each term a positive value speaks for light ink.
-    if skewness - 2 * lean > 0:
-        return Light(Polarity.LIGHT_ON_DARK, 255 - values, 255 - surface)
-    return Light(Polarity.DARK_ON_LIGHT, values, surface)
-
-
-def inner(values: NDArray[Pixel], margin: float) -> NDArray[Pixel]:
-    """Return `values` (h, w) without a margin of that share of each side."""
-    rows, columns = (int(margin * side) for side in values.shape)
-    return values[rows : values.shape[0] - rows, columns : values.shape[1] - columns]
-
-
-def small_copy(grey: Grey) -> NDArray[np.float32]:
-    """Return `grey` as float32 with its longer side at most `GROUND_SIDE`."""
-    scale = min(1.0, GROUND_SIDE / max(grey.shape))
-    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    return as_float32(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
-
-
-def smooth_surface(values: NDArray[np.float32], degree: int) -> NDArray[np.float32]:
-    """Fit a plane (1) or quadratic (2) to the light of `values` (h, w), hardly heeding outliers."""
-    terms, ridge = surface_terms(values.shape, degree)
-    target = values.ravel().astype(np.float64)
-    fit: NDArray[np.float64] = np.full_like(target, median(target))
-    weighted = np.empty_like(terms)
-    for _ in range(5):
-        error = np.abs(target - fit)
-        error /= median(error) + 4
-        np.divide(terms, error * error + 1, out=weighted)
-        fit = np.linalg.solve(weighted @ terms.T + ridge, weighted @ target) @ terms
-    return fit.reshape(values.shape).astype(np.float32)
-
-
-@lru_cache(64)
-def surface_terms(
-    shape: tuple[int, int], degree: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a surface's terms at each pixel, float64 (K, h · w), and the ridge of its fit (K, K).
-
-    The ridge keeps pages of one row or column solvable.
-    """
-    y, x = np.indices(shape, dtype=np.float64)
-    y, x = (2 * y / shape[0] - 1).ravel(), (2 * x / shape[1] - 1).ravel()
-    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-    return np.stack([x**i * y**j for i, j in powers]), 1e-6 * np.eye(len(powers))
-
-
-def ink_depth(grey: Grey, light: Light) -> Strength:
-    """Return how far each pixel of a dark-on-light page lies below its ground, as a share of it.
-
-    float32 (h, w), 0 = ground, 1 = black; noise makes it slightly negative in places.
-    """
-    depth = np.divide(grey, np.maximum(ground_light(grey, light), 1), dtype=np.float32)
-    return as_float32(np.subtract(1, depth, out=depth))
-
-
-def ground_light(grey: Grey, light: Light) -> NDArray[np.float32]:
-    """Estimate the light of the ground at every pixel, as if there were no ink.
-
-    A smooth surface is divided out, then a closing follows what else there is. A plane takes the
-    dark corners of a lens for ink, a quadratic the inside of a sharp shadow, no surface at all the
-    dark end of a gradient; real ink is dark by all three, so the darkest ground is believed. All
-    this runs on a small copy, where noise is averaged away.
-    """
-    values = light.values
-    surfaces = [smooth_surface(values, degree) for degree in (0, 1)] + [light.surface]
-    grounds = [closed_ground(values, surface) for surface in surfaces]
-    ground = np.minimum(np.minimum(grounds[0], grounds[1]), grounds[2])
-    size = (grey.shape[1], grey.shape[0])
-    return as_float32(cv2.resize(ground, size, interpolation=cv2.INTER_LINEAR))
-
-
-def closed_ground(values: NDArray[np.float32], surface: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Estimate the ground of `values` (h, w) by a smooth surface and a closing around it.
-
-    The closing is wider than any stroke: it fills the dark ink, but not the edges of shadows.
-    """
-    surface = np.maximum(surface, 8)
-    side = max(3, round(STROKE_SHARE * max(values.shape)) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    closed = cv2.morphologyEx(values / surface, cv2.MORPH_CLOSE, kernel)
-    return as_float32(cv2.blur(closed, (side // 4 | 1, side // 4 | 1)) * surface)
 
 
 @dataclass(frozen=True)
@@ -292,16 +187,12 @@ def hysteresis(values: Strength, low: float, high: float) -> Mask:
     return np.asarray(strong[labels])
 
 
-def contrast_of(grey: Grey, depth: Strength) -> tuple[Grey, Strength]:
-    """Return the dark-on-light page, and how far it lies below its ground in its own units."""
-    return grey, as_float32(grey * depth / np.maximum(1 - depth, 0.02))
-
-
 def keep_digit(mask: Mask, strength: Strength, rules: Mask, page: tuple[Grey, Strength]) -> Mask:
     """Return `mask` without specks, without marks along the border, and without what is far off.
 
     The digit is the part of most ink, and what lies near it: strokes break, bars are detached.
-    A part beyond a printed line belongs to a neighbour.
+    A part beyond a printed line belongs to a neighbour. `page` is the page, dark on light, and how
+    far it lies below its ground.
     """
     found = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
@@ -344,17 +235,15 @@ def is_step(
     """
     left, top, width, height = (int(value) for value in stat[:4])
     own = labels[top : top + height, left : left + width] == label
-    padded = np.pad(own.astype(np.uint8), 1)
+    padded = cv2.copyMakeBorder(own.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     thickness = 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max())
     margin = round(2 * thickness) + 4
     rows = slice(max(0, top - margin), top + height + margin)
     columns = slice(max(0, left - margin), left + width + margin)
     scale = min(1.0, 6 / thickness)
     grey, contrast, inside = (
-        cv2.resize(
-            as_float32(part[rows, columns]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-        )
-        for part in (*page, labels == label)
+        cv2.resize(as_float32(part), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for part in (*(part[rows, columns] for part in page), labels[rows, columns] == label)
     )
     side = round(1.6 * thickness * scale) + 3
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -444,13 +333,3 @@ def lone_marks(hugging: Mask, along: Mask, stats: NDArray[np.int32]) -> Mask:
 def soft_edge(mask: Mask) -> Mask:
     """Return `mask` grown by one pixel, so that the soft edge of the ink comes along."""
     return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-
-
-def as_uint8(array: object) -> Grey:
-    """Give OpenCV's untyped result its type."""
-    return np.asarray(array, np.uint8)
-
-
-def as_float32(array: object) -> Strength:
-    """Give OpenCV's untyped result its type."""
-    return np.asarray(array, np.float32)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inkdigits.errors import UnreadableImage, UsageError
-from inkdigits.imaging.grey import Grey, array_to_grey
+from inkdigits.imaging.arrays import Grey
+from inkdigits.imaging.grey import array_to_grey
 from inkdigits.imaging.image_file import FORMATS, HINT, file_pages, format_of, pixels_of
 from inkdigits.imaging.limits import DEFAULT_LIMITS, Account, Limits, check_bytes, check_size
 from inkdigits.imaging.page import Page

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import CleanPage, Mask, Strength, as_float32
+from inkdigits.imaging.arrays import Mask, Strength, as_float32
+from inkdigits.imaging.clean import CleanPage
 
 SIDE = 28
 INK_SIDE = 20

@@ -6,15 +6,14 @@ All passes go in bands of rows, so that a page needs a few bytes a pixel and not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from inkdigits.errors import UnreadableImage
-
-Grey: TypeAlias = NDArray[np.uint8]
+from inkdigits.imaging.arrays import Grey
 
 BAND_PIXELS = 1 << 20
 # Where this share of an image is opaque, that part is the page; else it is the ink.

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from inkdigits.errors import UnreadableImage
-from inkdigits.imaging.grey import Grey, image_to_grey
+from inkdigits.imaging.arrays import Grey
+from inkdigits.imaging.grey import image_to_grey
 from inkdigits.imaging.jpeg import exif_orientation, read_jpeg
 from inkdigits.imaging.limits import Account, Metered, check_pages, check_size, damaged
 from inkdigits.imaging.page import Page

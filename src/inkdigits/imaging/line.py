@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey, as_float32, as_uint8
+from inkdigits.imaging.arrays import Grey, as_float32, as_uint8
 from inkdigits.imaging.line_ink import LineInk, find_line_ink, quantile
 
 HEIGHT = 32

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey, Mask, Strength, as_uint8
+from inkdigits.imaging.arrays import Grey, Mask, Strength, as_uint8
 from inkdigits.imaging.printed import printed_lines
 
 Stats = NDArray[np.int32]

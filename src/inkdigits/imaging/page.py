@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inkdigits.imaging.grey import Grey
+from inkdigits.imaging.arrays import Grey
 
 
 @dataclass(frozen=True)

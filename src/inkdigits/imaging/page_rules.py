@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey, Mask, as_uint8
+from inkdigits.imaging.arrays import Grey, Mask, as_uint8
 from inkdigits.imaging.line_ink import quantile
 from inkdigits.imaging.printed import COMB, ON_LINE
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey, Mask
+from inkdigits.imaging.arrays import Grey, Mask
 from inkdigits.imaging.rules import median, theil_sen
 
 Bits = NDArray[np.uint8]

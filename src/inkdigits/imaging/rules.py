@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Strength = NDArray[np.float32]
+from inkdigits.imaging.arrays import Mask, Strength
 
 SIDE = 160
 """Lines are looked for on a copy of at most this size, on which they are a pixel or two wide."""
@@ -114,12 +113,13 @@ def straight_runs(small: Mask) -> list[Mask]:
 
 
 def line_of(flat: Mask, *, across: bool) -> Line | None:
-    """Fit a straight line to a run given lying flat, and measure it; None when it is none.
+    """Fit a straight line to a run given lying flat, and measure it; None for none or a short one.
 
     Columns much higher than usual are left out: there a stroke of the digit crosses.
     """
     heights = flat.sum(axis=0)
-    if not heights.any():
+    filled = np.flatnonzero(heights)
+    if not filled.size or filled[-1] - filled[0] + 1 < MIN_LENGTH * heights.size:
         return None
     usual = median(heights[heights > 0])
     columns = np.flatnonzero((heights > 0) & (heights <= 1.5 * usual + 1))

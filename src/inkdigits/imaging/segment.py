@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.page_ink import (
     Parts,
     digit_height,

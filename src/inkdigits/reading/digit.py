@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
-from inkdigits.imaging.clean import CleanPage, Grey, clean
+from inkdigits.imaging.arrays import Grey
+from inkdigits.imaging.clean import CleanPage, clean
 from inkdigits.imaging.frame import Frame, frame
 
 

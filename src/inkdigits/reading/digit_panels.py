@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.frame import SIDE
 from inkdigits.reading.digit import SeenDigit
 from inkdigits.reading.panels import (

@@ -7,7 +7,7 @@ from pathlib import PurePath
 import numpy as np
 from PIL import Image
 
-from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.arrays import Grey
 from inkdigits.reading.digit_panels import digit_panels
 from inkdigits.reading.number_panels import blank_panels, number_panels
 from inkdigits.reading.page_panels import counted, overview_panel, strips_panel

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from inkdigits.artefact.metadata import OTHER
-from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.line import (
     HEIGHT,
     LONGEST,

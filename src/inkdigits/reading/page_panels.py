@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from inkdigits.imaging.clean import Grey
+from inkdigits.imaging.arrays import Grey
 from inkdigits.reading.panels import (
     BAR,
     CARD,

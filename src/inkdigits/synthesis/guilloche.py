@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_float32
+from inkdigits.imaging.arrays import as_float32
 
 Light = NDArray[np.float32]
 """float32 (h, w): what is left of the paper's light, 0–1."""

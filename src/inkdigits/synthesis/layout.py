@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_uint8
+from inkdigits.imaging.arrays import as_uint8
 from inkdigits.synthesis.strokes import Ink
 
 UNDER = 0.5

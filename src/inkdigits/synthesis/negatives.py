@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
-from inkdigits.imaging.clean import as_uint8
+from inkdigits.imaging.arrays import as_uint8
 from inkdigits.synthesis.framing import frame_ink
 from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.marks import MARKS, pen_width

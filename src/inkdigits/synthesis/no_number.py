@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from inkdigits.artefact.metadata import OTHER
-from inkdigits.imaging.clean import as_uint8
+from inkdigits.imaging.arrays import as_uint8
 from inkdigits.synthesis.hand import new_hand
 from inkdigits.synthesis.layout import new_line, scaled
 from inkdigits.synthesis.marks import MARKS, scribble

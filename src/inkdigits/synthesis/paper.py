@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_float32, as_uint8, clean
+from inkdigits.imaging.arrays import as_float32, as_uint8
+from inkdigits.imaging.clean import clean
 from inkdigits.imaging.frame import frame
 from inkdigits.synthesis.strokes import Ink
 from inkdigits.synthesis.wear import grain

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_float32, as_uint8
+from inkdigits.imaging.arrays import as_float32, as_uint8
 from inkdigits.synthesis.framing import frame_ink
 from inkdigits.synthesis.strokes import Ink
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.clean import as_float32, as_uint8
+from inkdigits.imaging.arrays import as_float32, as_uint8
 from inkdigits.synthesis.guilloche import guilloche
 from inkdigits.synthesis.paper import jpeg, paper_light
 from inkdigits.synthesis.strokes import Ink

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
-from inkdigits.imaging.clean import as_float32, as_uint8
+from inkdigits.imaging.arrays import as_float32, as_uint8
 from inkdigits.synthesis.pen import INK_FROM, tells_all, thin
 from inkdigits.synthesis.strokes import Ink
 

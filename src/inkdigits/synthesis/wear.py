@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from inkdigits.imaging.clean import as_float32, as_uint8
+from inkdigits.imaging.arrays import as_float32, as_uint8
 from inkdigits.synthesis.strokes import Ink
 
 

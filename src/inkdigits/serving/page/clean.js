@@ -1,12 +1,17 @@
 // A grey picture becomes a map of its ink: imaging/clean.py, as far as a drawing needs it.
-// Left out is what only paper has: printed lines and the sharp edges of shadows.
+// Left out is what only paper has: printed lines.
 import {
   blurred, boxed, closed, componentsOf, dilated, ellipse, mapped, medianOf, planeOf, quantilesOf,
   roundEven, shrunk, stretched,
 } from "./pixels.js";
+import { isStep } from "./step.js";
 
 const WORKING_SIDE = 1000;
-const GROUND_SIDE = 64;
+const QUICK_SIDE = 100;
+const LEAST_DIGIT = 40;
+const GROUND_SIDE = 40;
+const DOUBT = 1;
+const DARKEST = 64;
 const STROKE_SHARE = 0.3;
 const MIN_CONTRAST = 0.06;
 const MAX_NOISE = 0.05;
@@ -23,13 +28,22 @@ const SQUARE = [-1, 0, 1].flatMap((dy) => [-1, 0, 1].map((dx) => [dx, dy]));
  * `scale` is working pixels a source pixel, `mask` is 1 on the ink kept, `ink` its strength 0–1.
  */
 export function clean(page) {
-  const { grey, scale } = toWorkingSize(page);
+  const quick = cleanAt(QUICK_SIDE, page);
+  if (quick.scale === 1 || largestPart(quick.mask) >= LEAST_DIGIT) return quick;
+  return cleanAt(WORKING_SIDE, page);
+}
+
+function cleanAt(side, page) {
+  const { grey, scale } = atMost(side, page);
   const light = findLight(grey);
   const dark = light.flipped ? mapped(grey, (value) => 255 - value) : grey;
   const ground = groundLight(dark, light);
-  const depth = mapped(dark, (value, n) => 1 - value / Math.max(ground.data[n], 1));
+  const depth = mapped(dark, (value, n) => (
+    (ground.data[n] - value) / Math.max(ground.data[n], DARKEST)
+  ));
   const found = findInk(groundLevel(depth));
-  const mask = keepDigit(found.mask, found.strength);
+  const contrast = mapped(dark, (value, n) => ground.data[n] - value);
+  const mask = keepDigit(found.mask, found.strength, { dark, contrast });
   const soft = dilated(mask, SQUARE);
   const ink = mapped(found.strength, (value, n) => (soft.data[n] ? value : 0));
   return { scale, mask, ink };
@@ -43,7 +57,10 @@ function atMost(side, page) {
   return { grey: mapped(shrunk(page, width, height), roundEven), scale };
 }
 
-const toWorkingSize = (page) => atMost(WORKING_SIDE, page);
+/** The longer side of the largest connected part of a mask. */
+const largestPart = (mask) => componentsOf(mask).parts.reduce(
+  (longest, part) => (part ? Math.max(longest, part.width, part.height) : longest), 0,
+);
 
 /** Tell dark ink from light: `flipped` for light ink; `values` is a small copy, ink dark. */
 function findLight(grey) {
@@ -54,7 +71,7 @@ function findLight(grey) {
   const spread = Math.sqrt(meanOf(residual.data.map((value) => (value - mean) ** 2)));
   const skewness = spread ? meanOf(residual.data.map((value) => (value / spread) ** 3)) : 0;
   const lean = spread ? (medianOf(borderOf(residual)) - mean) / spread : 0;
-  const flipped = skewness - 2 * lean > 0;
+  const flipped = skewness - 2 * lean > DOUBT;
   if (!flipped) return { flipped, values: small, surface };
   const other = (plane) => mapped(plane, (value) => 255 - value);
   return { flipped, values: other(small), surface: other(surface) };
@@ -79,24 +96,41 @@ function borderOf({ width, height, data }) {
 }
 
 /** Fit a surface of that degree to the light of a plane, hardly heeding outliers. */
-function smoothSurface({ width, height, data }, degree) {
-  const terms = surfaceTerms(width, height, degree);
+function smoothSurface(plane, degree) {
+  const places = placesOf(plane, 2);
+  const terms = surfaceTerms(plane, degree, places);
+  const data = Float64Array.from(places, (n) => plane.data[n]);
   let fit = new Float64Array(data.length).fill(medianOf(data));
+  let factors = [];
   for (let turn = 0; turn < 5; turn += 1) {
     const error = fit.map((value, n) => Math.abs(data[n] - value));
     const usual = medianOf(error) + 4;
     const weights = error.map((value) => 1 / ((value / usual) ** 2 + 1));
-    const factors = solved(...weightedSums(terms, weights, data));
-    fit = fit.map((_, n) => terms.reduce((sum, term, k) => sum + factors[k] * term[n], 0));
+    factors = solved(...weightedSums(terms, weights, data));
+    fit = surfaceOf(factors, terms);
   }
-  return planeOf(width, height, Float32Array.from(fit));
+  const everywhere = surfaceTerms(plane, degree, placesOf(plane, 1));
+  return planeOf(plane.width, plane.height, Float32Array.from(surfaceOf(factors, everywhere)));
 }
 
-function surfaceTerms(width, height, degree) {
+const surfaceOf = (factors, terms) => terms[0].map((_, n) => (
+  terms.reduce((sum, term, k) => sum + factors[k] * term[n], 0)
+));
+
+/** Where each `step`-th pixel both ways stands in a plane's data. */
+function placesOf({ width, height }, step) {
+  const places = [];
+  for (let y = 0; y < height; y += step) {
+    for (let x = 0; x < width; x += step) places.push(y * width + x);
+  }
+  return places;
+}
+
+function surfaceTerms({ width, height }, degree, places) {
   const terms = [];
   for (let i = 0; i <= degree; i += 1) {
     for (let j = 0; i + j <= degree; j += 1) {
-      terms.push(Float64Array.from({ length: width * height }, (_, n) => (
+      terms.push(Float64Array.from(places, (n) => (
         ((2 * (n % width)) / width - 1) ** i * ((2 * Math.floor(n / width)) / height - 1) ** j
       )));
     }
@@ -128,14 +162,15 @@ function solved(matrix, right) {
 
 /** The light of the ground at each pixel, as if there were no ink. */
 function groundLight(grey, { values, surface }) {
-  const surfaces = [smoothSurface(values, 0), smoothSurface(values, 1), surface];
-  const grounds = surfaces.map((one) => closedGround(values, one).data);
+  const bright = (light) => mapped(light, (value) => Math.max(value, 8));
+  const curved = [smoothSurface(values, 1), surface].map(bright);
+  const grounds = [mapped(values, () => 1), ...curved].map((one) => closedGround(values, one).data);
   const darkest = mapped(values, (_, n) => Math.min(...grounds.map((ground) => ground[n])));
   return stretched(darkest, grey.width, grey.height);
 }
 
 function closedGround(values, surface) {
-  const light = surface.data.map((value) => Math.max(value, 8));
+  const light = surface.data;
   const side = Math.max(3, roundEven(STROKE_SHARE * Math.max(values.width, values.height)) | 1);
   const even = mapped(values, (value, n) => value / light[n]);
   const smooth = boxed(closed(even, ellipse(side)), (side >> 2) | 1);
@@ -177,22 +212,33 @@ function hysteresis(values, low, high) {
 }
 
 /** The mask without specks, marks along the border, and what is far from the part of most ink. */
-function keepDigit(mask, strength) {
+function keepDigit(mask, strength, page) {
   const { labels, parts } = componentsOf(mask);
   const mass = new Float64Array(parts.length);
   strength.data.forEach((value, n) => { if (labels[n]) mass[labels[n]] += value; });
   for (const label of strayMarks(mask, labels, parts, mass)) mass[label] = 0;
-  const longer = Math.max(mask.width, mask.height);
-  const likely = mass.map((value, label) => (label && !isSpeck(parts[label], longer) ? value : 0));
-  const main = largest(likely);
-  const all = likely.reduce((sum, value) => sum + value, 0);
-  if (!main || likely[main] < MIN_SHARE * all) return mapped(mask, () => 0, Uint8Array);
+  const main = mainPart(planeOf(mask.width, mask.height, labels), parts, mass, page);
+  if (!main) return mapped(mask, () => 0, Uint8Array);
   const reach = NEAR * Math.max(parts[main].width, parts[main].height);
   const kept = mass.map((value, label) => (
     label && value > 0.03 * mass[main]
       && (value > 0.5 * mass[main] || gap(parts[label], parts[main]) <= reach) ? 1 : 0
   ));
   return mapped(mask, (_, n) => kept[labels[n]], Uint8Array);
+}
+
+/** The part of most ink that may be a digit, 0 when none may; steps in the light lose theirs. */
+function mainPart(labels, parts, mass, page) {
+  const longer = Math.max(labels.width, labels.height);
+  const likely = mass.map((value, label) => (label && !isSpeck(parts[label], longer) ? value : 0));
+  for (let turn = 0; turn < 3; turn += 1) {
+    const main = largest(likely);
+    const all = likely.reduce((sum, value) => sum + value, 0);
+    if (!main || likely[main] < MIN_SHARE * all) return 0;
+    if (!isStep(labels, parts[main], main, page)) return main;
+    mass[main] = likely[main] = 0;
+  }
+  return 0;
 }
 
 const largest = (values) => values.reduce((best, value, n) => (value > values[best] ? n : best), 0);
