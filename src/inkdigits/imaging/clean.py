@@ -107,12 +107,19 @@ def clean_at(side: int, page: Grey) -> CleanPage:
 
 
 def at_most(side: int, page: Grey) -> tuple[Grey, float]:
-    """Return `page` with its longer side at most `side`, and pixels of that per source pixel."""
+    """Return `page` with its longer side at most `side`, and pixels of that per source pixel.
+
+    It is shrunk by a whole number first where that goes without rest, which is much faster.
+    """
     longer = max(page.shape)
     if longer <= side:
         return page, 1.0
     scale = side / longer
     size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
+    times = longer // side
+    if times > 1 and page.shape[0] % times == page.shape[1] % times == 0:
+        coarse = (page.shape[1] // times, page.shape[0] // times)
+        page = as_uint8(cv2.resize(page, coarse, interpolation=cv2.INTER_AREA))
     return as_uint8(cv2.resize(page, size, interpolation=cv2.INTER_AREA)), scale
 
 

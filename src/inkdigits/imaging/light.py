@@ -94,7 +94,7 @@ def smooth_surface(values: NDArray[np.float32], degree: int) -> NDArray[np.float
     fit: NDArray[np.float64] = np.full_like(target, median(target))
     weighted = np.empty_like(terms)
     factors: NDArray[np.floating] = np.zeros(len(terms))
-    for _ in range(5):
+    for _ in range(3):
         error = np.abs(target - fit)
         error /= median(error) + 4
         np.divide(terms, error * error + 1, out=weighted)

@@ -51,11 +51,17 @@ function cleanAt(side, page) {
 
 /** A plane with its longer side at most `side`, in whole levels, and its scale. */
 function atMost(side, page) {
-  const scale = Math.min(1, side / Math.max(page.width, page.height));
-  if (scale === 1) return { grey: page, scale };
+  const longer = Math.max(page.width, page.height);
+  if (longer <= side) return { grey: page, scale: 1 };
+  const scale = side / longer;
   const [width, height] = [page.width, page.height].map((n) => Math.max(1, roundEven(n * scale)));
-  return { grey: mapped(shrunk(page, width, height), roundEven), scale };
+  const times = Math.floor(longer / side);
+  const coarse = times > 1 && page.width % times === 0 && page.height % times === 0
+    ? wholeShrunk(page, page.width / times, page.height / times) : page;
+  return { grey: wholeShrunk(coarse, width, height), scale };
 }
+
+const wholeShrunk = (page, width, height) => mapped(shrunk(page, width, height), roundEven);
 
 /** The longer side of the largest connected part of a mask. */
 const largestPart = (mask) => componentsOf(mask).parts.reduce(
@@ -102,7 +108,7 @@ function smoothSurface(plane, degree) {
   const data = Float64Array.from(places, (n) => plane.data[n]);
   let fit = new Float64Array(data.length).fill(medianOf(data));
   let factors = [];
-  for (let turn = 0; turn < 5; turn += 1) {
+  for (let turn = 0; turn < 3; turn += 1) {
     const error = fit.map((value, n) => Math.abs(data[n] - value));
     const usual = medianOf(error) + 4;
     const weights = error.map((value) => 1 / ((value / usual) ** 2 + 1));
