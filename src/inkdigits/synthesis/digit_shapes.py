@@ -150,7 +150,7 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         Variant(1, "1.4,0.4 0.6,4.6 2,6.8 5.4,5.8 6.8,0.8! 6.4,7 5.4,14"),
         Variant(1.2, "1.6,0 0.6,6.4! 4,7 6.4,6; 6.8,3 6,8 5.6,14"),
     ),
-    (  # 5: two strokes, one stroke, s-shaped, bar apart, √-shaped with a long rising bar
+    (  # 5: two strokes, one stroke, s-shaped, bar apart, with a long rising bar, its end looped
         Variant(
             1,
             "1.8,0.4 1.2,6! 4.6,5 8,7 8.4,11 5.4,14 1.4,12.8 "
@@ -165,6 +165,18 @@ DIGITS: tuple[tuple[Variant, ...], ...] = (
         Variant(1, "2.4,0.4 1.8,6.6! 5,6 7.6,7.6 7.8,11 5,13.8 1,13.4; 2.4,0.6 10,1"),
         Variant(1, "8,1 5,0 2,1.6 2.4,5 6.4,7.6 8,11 5,14 1,13"),
         Variant(1, "9.4,0 4.6,0.4 2.4,4 5.6,7 8,9.4 5.6,13 1,13.6"),
+        Variant(
+            1.2,
+            "8.8,0 3.4,0.4! 2.2,5.4! 6,5.6 7.6,8.4 6.4,12 3,14 "
+            "0.8,13 1.2,11 3.4,10.4 6,11.6",
+        ),
+        Variant(
+            1,
+            "9.8,0 4,0.6 2.6,1.4! 1.4,6 5,6.6 7.4,9 6,12.6 "
+            "2.6,14 0.4,12.6 1.4,10.8 4.8,11.4",
+        ),
+        Variant(1, "10,0.6 6,0 3.4,1.2! 3,5.4 6.4,7 7.4,10 5,13 1.6,14 0.2,12.8 1.2,11.4 4.4,12"),
+        Variant(0.8, "8,0.6 3,0.2! 2.4,6! 5.6,5.2 8.4,7.6 7.6,12 4,14 1.4,12.4 2,9.8 4.4,10"),
     ),
     (  # 6: round, straight stem, curled top, large loop, small loop, loop left open
         Variant(3, "8,0 4,2.5 1,7 0.3,10.5 2,13.5 5.5,14 9,12.4 9.6,9.6 7,7.4 3.6,8 0.8,10.8"),
@@ -287,6 +299,9 @@ AMONG_OTHERS: dict[int, tuple[Variant, ...]] = {
         Variant(0.8, "4,0 0.6,9.4! 7,8.6; 6.6,5 6,13"),
         Variant(1, "2.6,0 0.6,4.4 1.4,6 4,5.6 5,6.4 4.4,9 4.2,14"),
         Variant(1, "0.6,0 0.8,5 2.6,7 6,5.4; 7.4,0 6.4,7 6,14"),
+        Variant(1, "2.4,0 0.6,4.4 1.6,6.4 4.6,4.8 6.8,1.4! 5.6,8 4.6,14"),
+        Variant(1, "2,0.6 0.4,4 0.8,6 2.6,6.2 6.2,2; 6.8,0.6 5.4,7.4 4.8,14"),
+        Variant(1, "1.8,0 1,4.6 2,6.8 4.4,6 7.2,2.4! 6,9 5.4,14"),
     ),
     5: (
         Variant(1.2, "4.8,0.4 3.4,12 2,13.4 0.4,11; 4.8,0.6 11.4,0"),
@@ -319,7 +334,7 @@ AMONG_OTHERS: dict[int, tuple[Variant, ...]] = {
     ),
 }
 """Shapes that only a number around them tells from a letter or a sign: 9s like a P, 8s like a B, 7s
-like a †, 5s like a √ or an r, 4s like an h, 1s like a Λ."""
+like a †, 5s like a √ or an r, 4s like an h or a y, 1s like a Λ."""
 
 BARS = 3
 """The first so many shapes of 1 are bars; the others are flagged."""
