@@ -69,6 +69,19 @@ def bars(
 THREE = bars([100, 160, 220])
 
 
+@pytest.mark.parametrize(
+    ("sure", "reason", "text"), [(0.95, "not_a_digit", ""), (0.7, "unsure", "317")]
+)
+def test_what_is_probably_no_number_is_told_only_where_it_may_be_one(
+    sure: float, reason: str, text: str
+) -> None:
+    # What is left of the probability says that the other sign is a 1.
+    reading = Reader(Line("3?7", sure), layout="line").read(THREE, "x")
+    assert (reading.status, reading.reason, reading.text) == ("rejected", reason, text)
+    if text:
+        assert reading.confidence == pytest.approx(sure**2 * (1 - sure), abs=0.01)
+
+
 def test_a_number_is_read_as_a_whole_with_its_digits_in_place() -> None:
     reading = Reader(Line("347"), layout="line").read(THREE, "x")
     assert (reading.status, reading.text) == ("ok", "347")

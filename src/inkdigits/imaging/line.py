@@ -84,6 +84,14 @@ class View(NamedTuple):
 
 VIEWS = (View(masked=True, fitted=False), View(masked=False, fitted=False), View(True, True))
 """The views that networks are trained with, the best first."""
+LOOKS = (
+    *VIEWS,
+    View(masked=True, fitted=False, stretch=0.85),
+    View(masked=True, fitted=False, stretch=1.15),
+    View(masked=True, fitted=False, shear=-0.15),
+    View(masked=True, fitted=False, shear=0.15),
+)
+"""The views from which a doubtful number is read, the best first."""
 
 
 @dataclass(frozen=True)

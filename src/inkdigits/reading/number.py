@@ -13,7 +13,7 @@ from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.points import without_points
 from inkdigits.imaging.line import (
     HEIGHT,
-    VIEWS,
+    LOOKS,
     LineCrop,
     Place,
     cut,
@@ -72,11 +72,11 @@ def see_number(
     """
     if place is None:
         return None
-    crops: tuple[LineCrop, ...] = (cut(place, VIEWS[0]),)
+    crops: tuple[LineCrop, ...] = (cut(place, LOOKS[0]),)
     steps = look(crops, model)
     candidates = decode(steps, top, constraints)
     if not candidates or candidates[0].probability < SURE:
-        others = tuple(cut(place, view) for view in VIEWS[1:])
+        others = tuple(cut(place, view) for view in LOOKS[1:])
         crops, steps = crops + others, steps + look(others, model)
         candidates = decode(steps, top, constraints)
     return SeenNumber(crops, steps, tuple(candidates))

@@ -13,7 +13,7 @@ from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.line import (
     HEIGHT,
     LONGEST,
-    VIEWS,
+    LOOKS,
     Place,
     View,
     find_number,
@@ -130,7 +130,7 @@ def crop_panels(seen: SeenNumber, best: Candidate | None) -> list[Panel]:
     widest = max(crop.image.shape[1] for crop in seen.crops)
     by = max(1, min(LARGEST_CROP, HALF // widest))
     panels = []
-    for index, (crop, view) in enumerate(zip(seen.crops, VIEWS, strict=False)):
+    for index, (crop, view) in enumerate(zip(seen.crops, LOOKS, strict=False)):
         width = crop.image.shape[1]
         card = Image.new("RGB", (max(HALF, widest * by), HEIGHT * by + 12), GROUND)
         left = (card.width - width * by) // 2
@@ -146,8 +146,13 @@ def crop_panels(seen: SeenNumber, best: Candidate | None) -> list[Panel]:
 
 def described(view: View) -> str:
     """Return in words what a view shows."""
-    shown = "the kept ink alone" if view.masked else "all but printed lines"
-    return shown + (", fitted to the height" if view.fitted else ", by the usual digits")
+    words = ["the kept ink alone" if view.masked else "all but printed lines"]
+    words.append("fitted to the height" if view.fitted else "by the usual digits")
+    if view.stretch != 1:
+        words.append("wider" if view.stretch > 1 else "narrower")
+    if view.shear:
+        words.append("its head moved left" if view.shear > 0 else "its head moved right")
+    return ", ".join(words)
 
 
 def enlarged(image: NDArray[np.uint8], by: int) -> Image.Image:

@@ -27,6 +27,10 @@ Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 LOOKED_AT = 4
 """So many candidates of a number are looked at, at least, where more than the best one matters."""
+DOUBTED = 8
+"""So many are looked at where the best one is no number, to learn how probably it is one."""
+LEAST_NUMBER = 0.15
+"""What is a number with less probability than this is none; with more it is read, as unsure."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,9 @@ class Reader:
         if number is None:
             return Seen(box, None, None, "blank")
         if self._layout == "line" or not may_be_digit(number.candidates):
+            if number.candidates and not is_number(number.candidates[0]):
+                candidates = decode(list(number.steps), max(wanted, DOUBTED), self._constraints)
+                number = replace(number, candidates=tuple(candidates))
             return Seen(box, None, number, self._judge_number(number))
         if wanted < LOOKED_AT:
             candidates = decode(list(number.steps), LOOKED_AT, self._constraints)
@@ -290,15 +297,18 @@ class Reader:
         """Return the reading of one number, or why there is none."""
         if not seen.candidates:
             return "unsure"
-        best = seen.candidates[0]
-        if not is_number(best):
+        numbers = [candidate for candidate in seen.candidates if is_number(candidate)]
+        doubtful = not is_number(seen.candidates[0])
+        if doubtful and sum(number.probability for number in numbers) < LEAST_NUMBER:
             return "not_a_digit"
-        others = [other for other in seen.candidates[1:] if is_number(other)][: self._top - 1]
+        best, others = numbers[0], numbers[1 : self._top]
         alternatives = [Alternative(other.text, other.conditional) for other in others]
         digits = digits_of(seen, best)
         number = Number(best.text, best.conditional, seen.box, digits, tuple(alternatives))
         threshold = threshold_of(self._line_model, self._line_selection)
-        return number if best.conditional >= threshold else replace(number, reason="unsure")
+        if doubtful or best.conditional < threshold:
+            return replace(number, reason="unsure")
+        return number
 
 
 def whole_of(page: Page) -> Box:
