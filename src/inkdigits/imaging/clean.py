@@ -35,6 +35,8 @@ MIN_SHARE = 0.2
 """A digit has at least this share of all that was taken for ink; less is a stain among many."""
 STEP = 0.4
 """A stroke is filled by more than this share of its contrast when the ground is closed over it."""
+EVEN = 1.1
+"""Where the brightest ground exceeds the darkest by less than this factor, there is no shadow."""
 NEAR = 0.5
 """Parts of a digit lie within this share of its size of each other."""
 BORDER_BAND = 0.1
@@ -223,14 +225,22 @@ def main_part(
     """Return the component of most ink that may be a digit, 0 when none may."""
     specks = np.array([is_speck(stat, labels.shape) for stat in stats])
     likely = np.where(specks, 0, mass)
+    dark, contrast = page
+    is_even = is_evenly_lit(dark, contrast)
     for _ in range(3):
         main = int(likely.argmax())
         if likely[main] < MIN_SHARE * likely.sum() or likely[main] == 0:
             return 0
-        if not is_step(labels, stats[main], main, page):
+        if is_even or not is_step(labels, stats[main], main, page):
             return main
         mass[main] = likely[main] = 0
     return 0
+
+
+def is_evenly_lit(dark: Grey, contrast: Strength) -> bool:
+    """Tell whether the ground of a page is all about as bright, so that no light has an edge."""
+    ground = dark + contrast
+    return float(ground.max()) < EVEN * float(ground.min())
 
 
 def is_step(

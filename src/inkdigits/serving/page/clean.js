@@ -18,6 +18,7 @@ const MAX_NOISE = 0.05;
 const MIN_SIZE = 0.015;
 const MAX_SPOT = 0.05;
 const MIN_SHARE = 0.2;
+const EVEN = 1.1;
 const NEAR = 0.5;
 const BORDER_BAND = 0.1;
 const MARGIN = 0.06;
@@ -236,15 +237,22 @@ function keepDigit(mask, strength, page) {
 /** The part of most ink that may be a digit, 0 when none may; steps in the light lose theirs. */
 function mainPart(labels, parts, mass, page) {
   const longer = Math.max(labels.width, labels.height);
+  const even = isEvenlyLit(page);
   const likely = mass.map((value, label) => (label && !isSpeck(parts[label], longer) ? value : 0));
   for (let turn = 0; turn < 3; turn += 1) {
     const main = largest(likely);
     const all = likely.reduce((sum, value) => sum + value, 0);
     if (!main || likely[main] < MIN_SHARE * all) return 0;
-    if (!isStep(labels, parts[main], main, page)) return main;
+    if (even || !isStep(labels, parts[main], main, page)) return main;
     mass[main] = likely[main] = 0;
   }
   return 0;
+}
+
+function isEvenlyLit({ dark, contrast }) {
+  const ground = mapped(dark, (value, n) => value + contrast.data[n]).data;
+  const darkest = ground.reduce((one, other) => Math.min(one, other));
+  return ground.reduce((one, other) => Math.max(one, other)) < EVEN * darkest;
 }
 
 const largest = (values) => values.reduce((best, value, n) => (value > values[best] ? n : best), 0);
