@@ -331,9 +331,13 @@ AMONG_OTHERS: dict[int, tuple[Variant, ...]] = {
         Variant(1, "6,0 2,1 0.6,4 2.4,7 6,6.8 8.4,4 8,1 5.4,0 3,3! 2.4,14"),
         Variant(1, "8,6 4.4,7.4 1.2,5.6 2,1.4 5.6,0 8.6,2 8,5 5.4,8 2,14"),
         Variant(1, "1.4,2.6 3.6,0 7,0.6 8.4,3.4 6.4,6.4 2.8,6.4! 2,14"),
+        Variant(1.4, "6.8,5.2 3.6,6.4 1.6,4.2 2.8,1 5.6,0 7.4,1.8 6.2,5 4.6,9 4,14"),
+        Variant(1.2, "7.6,4.4 4.6,6.6 2,5.4 1.8,2 4.6,0 7,1.2 6.6,4.4 5,8 4.6,13.6"),
+        Variant(1.2, "8.4,2.4 5.4,5.8 2.4,5.6 1.4,2.6 4,0 7,0.6 7.2,3.6 5.2,7.4 5.4,14"),
+        Variant(1, "6,6 2.6,5.8 1.4,3.2 3.4,0.4 6.6,0.4 7.4,3 5.6,6.4 6.2,10 6.4,14"),
     ),
 }
-"""Shapes that only a number around them tells from a letter or a sign: 9s like a P, 8s like a B, 7s
+"""Shapes that only a number around them tells from a letter or a sign: 9s like a P or a φ, 8s like a B, 7s
 like a †, 5s like a √ or an r, 4s like an h or a y, 1s like a Λ."""
 
 BARS = 3

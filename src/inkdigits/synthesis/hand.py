@@ -12,7 +12,7 @@ from inkdigits.synthesis.strokes import Ink, Points, draw, parse, trace
 
 BOX = np.array([10.0, 14.0])
 """The box, in units of a shape, that the shapes stand in."""
-LETTER_LIKE = {1: 0.06, 4: 0.16, 5: 0.16, 7: 0.2, 8: 0.1, 9: 0.32}
+LETTER_LIKE = {1: 0.06, 4: 0.16, 5: 0.16, 7: 0.2, 8: 0.1, 9: 0.42}
 """How often writers of numbers use a shape that, alone, would be a letter."""
 SECOND_HABIT = 0.1
 """How often a writer uses another shape than the usual one."""
