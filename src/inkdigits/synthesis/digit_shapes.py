@@ -337,8 +337,8 @@ AMONG_OTHERS: dict[int, tuple[Variant, ...]] = {
         Variant(1, "6,6 2.6,5.8 1.4,3.2 3.4,0.4 6.6,0.4 7.4,3 5.6,6.4 6.2,10 6.4,14"),
     ),
 }
-"""Shapes that only a number around them tells from a letter or a sign: 9s like a P or a φ, 8s like a B, 7s
-like a †, 5s like a √ or an r, 4s like an h or a y, 1s like a Λ."""
+"""Shapes that only a number around them tells from a letter or a sign: 9s like a P or a φ, 8s like
+a B, 7s like a †, 5s like a √ or an r, 4s like an h or a y, 1s like a Λ."""
 
 BARS = 3
 """The first so many shapes of 1 are bars; the others are flagged."""
