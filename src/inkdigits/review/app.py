@@ -150,11 +150,9 @@ def described(desk: Desk, handed: Handed) -> dict[str, Any]:
     """Return what the page is told of an item that is handed out."""
     item, decision = desk.items[handed.index], desk.decided(handed.index)
     spot = item.key.spot
-    seen = (
-        {"id": decision.id, "verdict": decision.verdict, "text": decision.text}
-        if decision
-        else None
-    )
+    seen = None
+    if decision is not None:
+        seen = {"id": decision.id, "verdict": decision.verdict, "text": decision.text}
     return {
         "item": handed.index,
         "image": item.key.image.encode(errors="backslashreplace").decode(),
@@ -213,7 +211,7 @@ def export_routes(review: Review) -> list[Route]:
         return await made(name, lambda path: write_corrected(review.results, book, path))
 
     async def labels(_request: Request) -> Response:
-        return await made(LABELS, lambda path: zip_labels(path))
+        return await made(LABELS, zip_labels)
 
     def zip_labels(path: Path) -> None:
         folder = path.parent / "labels"

@@ -113,9 +113,7 @@ class Decisions:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            lock(
-                self._file.fileno(), path, "Is another review of these results open? Use its page."
-            )
+            lock(self._file.fileno(), path, "Use the page of the review that is open.")
             entries, self._size = load(path)
             self.book = Book(entries)
             self._write(line_of(HEADER) if self._size == 0 else b"")

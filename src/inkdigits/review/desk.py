@@ -234,9 +234,7 @@ def check_text(verdict: Verdict, text: str, item: Item) -> None:
         if text:
             raise UsageError(f"a verdict {verdict!r} has no text, got {text[:60]!r}.")
         if verdict == "none" and item.text:
-            raise UsageError(
-                "something was read there.", "Say what it is, or that it is unreadable."
-            )
+            raise UsageError("something was read there.", "Say what it is.")
         return
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise UsageError(

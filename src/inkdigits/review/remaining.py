@@ -4,9 +4,8 @@ Calibrated confidence says of each reading how probably it is wrong. It was cali
 images, so on these it may be off. The model: the log-odds of an error are those that the confidence
 tells, plus a shift that is not known. The shift has a part common to all readings and one of each
 stratum of confidence, both normal around 0; what people decided so far tells what they are
-(Bayes' rule on a grid). The readings that nobody looked at are then wrong as often as a beta-binomial
-model would have it: their number is drawn many times from the posterior predictive distribution, and
-the interval is the central 95 % of it. Shifting the log-odds is Platt's recalibration with a slope
+(Bayes' rule on a grid). How many of the readings are wrong that nobody looked at is then drawn many
+times from the posterior predictive distribution, and the interval is the central 95 % of it. Shifting the log-odds is Platt's recalibration with a slope
 of 1 (J. Platt, "Probabilistic outputs for support vector machines", 1999); strata that borrow from
 each other are those of A. Gelman et al., "Bayesian Data Analysis" (3rd ed., 2013), chapter 5.
 
@@ -122,7 +121,7 @@ def pick(cumulated: Floats, shares: Floats) -> NDArray[np.intp]:
     """Return for each of `shares` (N,) an index drawn by the cumulated weights, (N or 1, M)."""
     at_most = cumulated[:, -1] * shares
     found: NDArray[np.intp] = np.sum(cumulated <= at_most[:, None], axis=1)
-    return np.minimum(found, cumulated.shape[1] - 1)
+    return np.asarray(np.minimum(found, cumulated.shape[1] - 1))
 
 
 def needed(open_bins: Floats, below: Floats, allowed: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, get_args
 
 from inkdigits.errors import UsageError
@@ -9,18 +10,17 @@ from inkdigits.reading.result import Reason, Status
 from inkdigits.review.decisions import Verdict
 from inkdigits.review.desk import Filter
 
-LONGEST_ID = 64
+ID = re.compile(r"[!-~]{1,64}")
 MOST_AT_ONCE = 64
 SHOW: tuple[Literal["open", "decided"], ...] = ("open", "decided")
 
 
 def name_in(body: dict[str, Any], field: str) -> str:
-    """Return an id: some printable ASCII without spaces; raises UsageError."""
+    """Return an id, as `ID` has it; raises UsageError."""
     value = body.get(field)
-    if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isascii():
-        if value.isprintable() and " " not in value:
-            return value
-    raise UsageError(f"{field} must be an id of 1–{LONGEST_ID} letters, got {told(value)}.")
+    if isinstance(value, str) and ID.fullmatch(value):
+        return value
+    raise UsageError(f"{field} must be an id of 1–64 letters, got {told(value)}.")
 
 
 def optional_name(body: dict[str, Any], field: str) -> str | None:
