@@ -4,10 +4,11 @@ Calibrated confidence says of each reading how probably it is wrong. It was cali
 images, so on these it may be off. The model: the log-odds of an error are those that the confidence
 tells, plus a shift that is not known. The shift has a part common to all readings and one of each
 stratum of confidence, both normal around 0; what people decided so far tells what they are
-(Bayes' rule on a grid). How many of the readings are wrong that nobody looked at is then drawn many
-times from the posterior predictive distribution, and the interval is the central 95 % of it. Shifting the log-odds is Platt's recalibration with a slope
-of 1 (J. Platt, "Probabilistic outputs for support vector machines", 1999); strata that borrow from
-each other are those of A. Gelman et al., "Bayesian Data Analysis" (3rd ed., 2013), chapter 5.
+(Bayes' rule on a grid). How many are wrong that nobody looked at is then drawn many times from the
+posterior predictive distribution, and the interval is the central 95 % of it. Shifting the log-odds
+is Platt's recalibration with a slope of 1 (J. Platt, "Probabilistic outputs for support vector
+machines", 1999); strata that borrow from each other are those of A. Gelman et al., "Bayesian Data
+Analysis" (3rd ed., 2013), chapter 5.
 
 The doubtful readings are looked at first. That does not bias the estimate, since it is made for
 given confidence; yet of the sure ones it tells little. Hence the random checks among them.
