@@ -52,7 +52,10 @@ def csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a CSV file, numbers and JSON still as text."""
     csv.field_size_limit(LARGEST_CELL)
     with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file, strict=True):
+        rows = csv.DictReader(file, strict=True)
+        if not set(NEEDED) <= set(rows.fieldnames or ()):
+            raise ValueError(f"its first line does not name {', '.join(NEEDED)}")
+        for row in rows:
             yield {
                 **row,
                 "confidence": float(row.get("confidence") or "nan"),
