@@ -4,7 +4,7 @@ import { onTrouble, send, unsent } from "./outbox.js";
 import { askNow, askSoon, tellLeft } from "./progress.js";
 import { choose, mark, nameOf, show, showNone, turnBoxes } from "./show.js";
 import {
-  comeBack, howManyLeft, isFilling, onChange, pass, reviewer, take, want,
+  comeBack, isExhausted, isWaiting, onChange, pass, reviewer, take, want,
 } from "./supply.js";
 
 const FIELDS = ["show", "status-wanted", "reason", "low", "high"];
@@ -14,7 +14,7 @@ let shown = null;
 function advance() {
   shown = take();
   if (shown) show(shown);
-  else showNone(isFilling() || howManyLeft() === null || howManyLeft() > 0 ? "…" : "Nothing left.");
+  else showNone(isExhausted() && !isWaiting() ? "Nothing left." : "…");
 }
 
 /** Whatever came: show it if nothing is shown. */

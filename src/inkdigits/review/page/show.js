@@ -29,6 +29,7 @@ export function show(entry) {
 
 /** Show that there is nothing to show, and why. */
 export function showNone(why) {
+  if (!now && at("image").textContent === why) return;
   now = null;
   const field = at("reading");
   field.value = "";

@@ -4,6 +4,7 @@ import { get, getPicture, newName, post } from "./ask.js";
 const HELD = 6;
 const HEARD_MILLISECONDS = 60_000; // a third of what the service waits before it gives items away
 const RETRY_MILLISECONDS = 1000;
+const IDLE_MILLISECONDS = 3000;
 export const reviewer = newName();
 
 let ready = []; // entries in order, the one that is shown not among them
@@ -11,6 +12,7 @@ let shown = null;
 let passed = [];
 let filter = {};
 let left = null;
+let exhausted = false;
 let filling = null;
 let turn = 0; // answers for an earlier filter are thrown away
 let tell = () => {};
@@ -23,13 +25,16 @@ export function onChange(listener) {
 /** How many items are of the kind that is wanted, null before that is known. */
 export const howManyLeft = () => left;
 
-/** Whether more may come. */
-export const isFilling = () => filling !== null;
+/** Whether the service had no more to hand out when it was last asked. */
+export const isExhausted = () => exhausted;
+
+/** Whether the picture of the next entry is on its way. */
+export const isWaiting = () => ready.length > 0;
 
 /** Begin anew with other items. */
 export async function want(wanted) {
   const mine = ++turn;
-  [filter, ready, shown, passed, left] = [wanted, [], null, [], null];
+  [filter, ready, shown, passed, left, exhausted] = [wanted, [], null, [], null, false];
   filling = post("release", { reviewer }).catch(() => null);
   await filling;
   if (mine !== turn) return;
@@ -70,7 +75,7 @@ async function ask() {
     const holding = held.map(({ item, decision }) => ({ item, decision: decision?.id ?? null }));
     const count = Math.max(0, HELD - ready.length);
     const answer = await post("next", { reviewer, filter, count, holding, passed: sent });
-    if (mine === turn) receive(answer);
+    if (mine === turn) receive(answer, count);
   } catch {
     passed.push(...sent);
     setTimeout(fill, RETRY_MILLISECONDS);
@@ -79,8 +84,9 @@ async function ask() {
   tell();
 }
 
-function receive(answer) {
+function receive(answer, count) {
   left = answer.left;
+  exhausted = answer.items.length < count;
   ready = ready.filter(({ item }) => !answer.lost.includes(item));
   for (const entry of answer.items) {
     ready.push(entry);
@@ -100,7 +106,9 @@ async function load(entry) {
   }
 }
 
-setInterval(() => filling ?? (filling = ask()), HEARD_MILLISECONDS);
+setInterval(() => { filling ??= ask(); }, HEARD_MILLISECONDS);
+// What others give back, or decide, while there is nothing to do here.
+setInterval(() => { if (exhausted && !shown) fill(); }, IDLE_MILLISECONDS);
 addEventListener("pagehide", () => {
   const body = new Blob([JSON.stringify({ reviewer })], { type: "application/json" });
   navigator.sendBeacon("v1/release", body);
