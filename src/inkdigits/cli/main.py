@@ -277,11 +277,12 @@ def page(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder to write; new, or empty.")
     ],
+    model: ModelOption = None,
 ) -> None:
     """Write the page as files for any static host: it reads single digits in the browser alone."""
     from inkdigits.cli import page as verb
 
-    verb.page(out)
+    verb.page(out, model)
 
 
 @app.command("review")
