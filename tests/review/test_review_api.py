@@ -212,10 +212,15 @@ def test_what_makes_no_sense_is_told(
     assert lines_of(place / "r.csv") == before
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff", b"[" * 60_000])
 def test_a_body_that_is_no_object_is_told(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/v1/next", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
+
+
+def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
+    answer = client.post("/v1/next", json={"reviewer": "a", "count": 1, "more": "x" * 70_000})
+    assert answer.status_code == 413
 
 
 def test_a_second_review_of_the_same_results_is_refused(client: httpx.Client, place: Path) -> None:

@@ -75,7 +75,7 @@ def create_app(review: Review, settings: ServiceSettings, crew: Crew | None = No
         await readers.stop()
 
     routes = [
-        *desk_routes(review, views, settings),
+        *desk_routes(review, views),
         *item_routes(review, views),
         *export_routes(review),
         *health_routes(readers),
@@ -94,13 +94,13 @@ def create_app(review: Review, settings: ServiceSettings, crew: Crew | None = No
     return app
 
 
-def desk_routes(review: Review, views: Views, settings: ServiceSettings) -> list[Route]:
+def desk_routes(review: Review, views: Views) -> list[Route]:
     """Return what reviewers do: get items, decide, take back, leave."""
     desk = review.desk
     turn = asyncio.Lock()  # a decision is on the disk before anything else is answered
 
     async def following(request: Request) -> Response:
-        body = await json_of(request, settings)
+        body = await json_of(request)
         reviewer, wanted = asked.name_in(body, "reviewer"), asked.filter_in(body)
         n = len(desk.items)
         count = asked.whole_in(body, "count", asked.MOST_AT_ONCE)
@@ -116,7 +116,7 @@ def desk_routes(review: Review, views: Views, settings: ServiceSettings) -> list
         return as_json({"items": items, "lost": lost, "left": desk.left(wanted)})
 
     async def decide(request: Request) -> Response:
-        body = await json_of(request, settings)
+        body = await json_of(request)
         parts = (
             asked.name_in(body, "id"),
             asked.name_in(body, "reviewer"),
@@ -130,14 +130,14 @@ def desk_routes(review: Review, views: Views, settings: ServiceSettings) -> list
         return as_json({"kept": parts[0]})
 
     async def undo(request: Request) -> Response:
-        body = await json_of(request, settings)
+        body = await json_of(request)
         parts = [asked.name_in(body, field) for field in ("id", "reviewer", "undoes")]
         async with turn:
             await asyncio.to_thread(desk.undo, *parts)
         return as_json({"kept": parts[0]})
 
     async def release(request: Request) -> Response:
-        reviewer = asked.name_in(await json_of(request, settings), "reviewer")
+        reviewer = asked.name_in(await json_of(request), "reviewer")
         async with turn:
             desk.release(reviewer)
         return as_json({"released": reviewer})

@@ -15,6 +15,8 @@ from inkdigits.serving.requests import bounded, check_length
 from inkdigits.serving.settings import ServiceSettings
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+SMALL = ServiceSettings(max_bytes=1 << 16)
+"""What a request may bring: never an image."""
 OWN_PAGE = frozenset(("same-origin", "none"))
 """What a browser says of a request that no other site has a part in."""
 
@@ -62,13 +64,13 @@ def name_of(host: str) -> str | None:
         return None
 
 
-async def json_of(request: Request, settings: ServiceSettings) -> dict[str, Any]:
+async def json_of(request: Request) -> dict[str, Any]:
     """Return the object in a request's body; UnsupportedType, RequestTooLarge or InvalidData."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedType(f"a body of type {kind[:60]!r} is no JSON.", "Send application/json.")
-    check_length(request, settings)
-    content = b"".join([chunk async for chunk in bounded(request, settings)])
+    check_length(request, SMALL)
+    content = b"".join([chunk async for chunk in bounded(request, SMALL)])
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:

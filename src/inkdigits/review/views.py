@@ -18,6 +18,8 @@ from inkdigits.serving.reader_process import Job, Options
 KEPT = 64
 """Views in memory; each is a PNG of at most some hundred kilobytes."""
 MOST_TEXTS = 5
+LEAST = 0.001
+"""Less probable texts are not worth telling."""
 
 
 @dataclass(frozen=True)
@@ -105,5 +107,9 @@ def shown(item: Item, head: dict[str, Any]) -> dict[str, Any]:
         for number in item.numbers
     ]
     texts = [other for number in item.numbers for other in number.get("alternatives", ())]
-    others = [one for one in texts or head["texts"] if one["text"] != item.text]
+    others = [
+        one
+        for one in texts or head["texts"]
+        if one["text"] != item.text and one["confidence"] >= LEAST
+    ]
     return {"numbers": numbers, "texts": others[:MOST_TEXTS]}
