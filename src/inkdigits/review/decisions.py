@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ class Decisions:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.book = Book()
+        self._turn = threading.Lock()
         try:
             self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: PTH123, SIM115
         except OSError as error:
@@ -138,12 +140,13 @@ class Decisions:
 
         Raises Conflict when its id is another's, CannotWrite, after which it can be given again.
         """
-        known = self.book.entries.get(entry.id)
-        if known is not None:
-            check_same(entry, known)
-            return
-        self._write(line_of(asdict(entry)))
-        self.book.take(entry)
+        with self._turn:
+            known = self.book.entries.get(entry.id)
+            if known is not None:
+                check_same(entry, known)
+                return
+            self._write(line_of(asdict(entry)))
+            self.book.take(entry)
 
     def _write(self, line: bytes) -> None:
         """Append a line through to the disk; what a failed attempt left behind goes first."""
