@@ -9,6 +9,7 @@ from browsing import barriers, watched
 from playwright.sync_api import Browser, Page, expect
 from reviewing import lines_of, service
 
+expect.set_options(timeout=20_000)
 REFUSED = "Failed to load resource: "
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from inkdigits.errors import ExitCode, InvalidData, UsageError
+from inkdigits.errors import ExitCode, InvalidData, UsageError, one_line
 from inkdigits.imaging.limits import DEFAULT_LIMITS
 from inkdigits.reading.cores import cores
 from inkdigits.reading.reader import LAYOUTS
@@ -50,12 +50,13 @@ def export(results: Path, wanted: Exports) -> int:
             f"Begin with: inkdigits review {results}",
         )
     book = Book(load(path)[0])
-    failed = 0
+    failed: list[str] = []
     if wanted.table is not None:
         write_corrected(results, book, wanted.table)
         sys.stderr.write(f"inkdigits: corrected results are in {str(wanted.table)!r}.\n")
     if wanted.labels is not None:
         count, failed = write_labels(results, book, wanted.labels)
+        sys.stderr.writelines(f"inkdigits: warning: {one_line(why)}\n" for why in failed)
         sys.stderr.write(f"inkdigits: {count:,} labelled images are in {str(wanted.labels)!r}.\n")
     return ExitCode.INPUT if failed else ExitCode.DONE
 

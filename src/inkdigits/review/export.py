@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -108,25 +107,24 @@ def joined(row: Row, numbers: list[dict[str, Any]]) -> Row:
     return row if sure else row | {"reason": "unsure" if told else "unreadable"}
 
 
-def write_labels(results: Path, book: Book, folder: Path) -> tuple[int, int]:
+def write_labels(results: Path, book: Book, folder: Path) -> tuple[int, list[str]]:
     """Write each image that people read into `folder`, beside a `labels.csv`: file, label.
 
     An image with one number is copied as it is, one of several numbers on a page is cut out as PNG.
-    What is unreadable, holds no number, or was not decided is left out. Returns how many are there
-    and how many could not be opened, which a warning tells. The folder appears whole or not at all.
-    Raises CannotWrite when it is there and not empty, InvalidData.
+    What is unreadable, holds no number, or was not decided is left out. Returns how many are there,
+    and of each that could not be opened why. The folder appears whole or not at all. Raises
+    CannotWrite when it is there and not empty, InvalidData.
     """
     check_empty(folder)
     labels: list[tuple[str, str]] = []
-    failed = 0
+    failed: list[str] = []
     with atomic_path(folder) as place:
         place.mkdir()
         for number, (key, text) in enumerate(read_keys(results, book), start=1):
             try:
                 labels.append((copy(key, number, place), text))
             except (InputError, OSError) as error:
-                failed += 1
-                warnings.warn(f"{key.image!r} is left out: {error}", stacklevel=2)
+                failed.append(f"{key.image!r} is left out: {error}")
         with (place / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerows([("file", "label"), *labels])
