@@ -320,6 +320,8 @@ def review(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     if wanted:
         return verb.export(results, wanted)
     from inkdigits.reading.constraints import Constraints
+    from inkdigits.review.decisions import Decisions, decisions_path
+    from inkdigits.review.desk import Desk
     from inkdigits.serving.crew import Crew
     from inkdigits.serving.reader_process import Options
 
@@ -327,13 +329,16 @@ def review(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     Constraints(length, pattern, checksum, largest)  # raises what is wrong with them
     options = Options(layout, length, pattern, checksum, largest, top=verb.TEXTS)
     settings = verb.settings_with(model)
-    with Crew(settings) as crew:  # gets ready while the rest is imported
+    items = verb.items_here(results)
+    # The crew gets ready while the rest is imported.
+    with Decisions(decisions_path(results)) as decisions, Crew(settings) as crew:
         try:
             from inkdigits.cli import review_serve
         except ModuleNotFoundError as error:
             raise missing("serve", error) from error
 
-        return review_serve.serve(results, host, port, options, target_error, settings, crew)
+        desk = Desk(items, decisions)
+        return review_serve.serve(results, desk, host, port, options, target_error, settings, crew)
 
 
 @app.command("inspect")

@@ -14,6 +14,7 @@ from inkdigits.reading.table_file import check_format
 from inkdigits.reading.table_rows import read_table
 from inkdigits.review.decisions import Book, decisions_path, load
 from inkdigits.review.export import check_empty, write_corrected, write_labels
+from inkdigits.review.items import Item, items_of
 from inkdigits.serving.settings import ServiceSettings
 
 TEXTS = 6
@@ -84,8 +85,10 @@ def settings_with(model: Path | None) -> ServiceSettings:
     )
 
 
-def check_images(results: Path, images: list[str]) -> None:
-    """Raise InvalidData where there is nothing to review, or no image is where it was."""
+def items_here(results: Path) -> list[Item]:
+    """Return what there is to decide; InvalidData for nothing, or where no image is there."""
+    items = items_of(read_table(results))
+    images = [item.key.image for item in items]
     if not images:
         raise InvalidData(f"{str(results)!r} has no readings.", "Read some images first.")
     if not any(Path(image).exists() for image in images):
@@ -93,3 +96,4 @@ def check_images(results: Path, images: list[str]) -> None:
             f"none of the {len(images)} images of {str(results)!r} is here, as {images[0]!r}.",
             "Run this from the folder where they were read.",
         )
+    return items

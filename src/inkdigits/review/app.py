@@ -22,7 +22,6 @@ from starlette.staticfiles import StaticFiles
 
 from inkdigits.errors import InkdigitsError
 from inkdigits.review import requests as asked
-from inkdigits.review.decisions import Decisions
 from inkdigits.review.desk import Desk, Handed
 from inkdigits.review.export import write_corrected, write_labels
 from inkdigits.review.guard import OwnPageOnly, json_of
@@ -56,7 +55,6 @@ class Review:
 
     results: Path
     desk: Desk
-    decisions: Decisions
     options: Options
     target: float
     hosts: frozenset[str] | None = None
@@ -218,7 +216,7 @@ def export_routes(review: Review) -> list[Route]:
         write_labels(review.results, book, folder)
         shutil.make_archive(str(path.with_suffix("")), "zip", folder)
 
-    book = review.decisions.book
+    book = review.desk.book
     return [
         Route("/v1/progress", told, methods=["GET"]),
         Route("/v1/corrected.{kind}", table, methods=["GET"]),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from inkdigits.errors import Conflict, UsageError
-from inkdigits.review.decisions import Decision, Decisions, Undo, Verdict
+from inkdigits.review.decisions import Book, Decision, Decisions, Undo, Verdict
 from inkdigits.review.items import Item, doubt_order, random_order
 
 LEASE_SECONDS = 180.0
@@ -72,6 +72,11 @@ class Desk:
         self._doubt, self._random = doubt_order(self.items), random_order(self.items)
         self._leases: dict[int, tuple[str, float]] = {}
         self._reviewers: dict[str, Reviewer] = {}
+
+    @property
+    def book(self) -> Book:
+        """What was decided so far."""
+        return self._decisions.book
 
     def decided(self, index: int) -> Decision | None:
         """Return the decision that stands for an item, if any."""
