@@ -35,11 +35,17 @@ export const isWaiting = () => ready.length > 0;
 export async function want(wanted) {
   const mine = ++turn;
   [filter, ready, shown, passed, left, exhausted] = [wanted, [], null, [], null, false];
-  filling = post("release", { reviewer }).catch(() => null);
+  // An answer on its way would be leased to this page after the release, and never be shown.
+  filling = released(filling);
   await filling;
   if (mine !== turn) return;
   filling = null;
   fill();
+}
+
+async function released(before) {
+  await before;
+  await post("release", { reviewer }).catch(() => null);
 }
 
 /** Take the next entry whose picture is there; null where none is. */
