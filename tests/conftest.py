@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from samples import drawn_digits, write_idx_folder
@@ -13,6 +15,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from inkdigits.data import mnist as mnist_source
 from inkdigits.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +46,19 @@ def small() -> Dataset:
 @pytest.fixture(scope="session")
 def small_folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_idx_folder(tmp_path_factory.mktemp("small-idx"), small)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from browsing import chromium
+
+    with chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> str:
+    from browsing import axe_source
+
+    assert request.config.cache is not None
+    return axe_source(request.config.cache.mkdir("axe"))

@@ -32,14 +32,15 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "pictures"
 COLOURS = 256
 SECONDS_TO_START = 30
+SLIPS = 60
 Canvas = NDArray[np.float64]
 
 
 @contextmanager
-def service() -> Iterator[str]:
-    """Yield the address of `inkdigits serve`, once it is ready."""
-    command = [sys.executable, "-m", "inkdigits", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+def service(*verb: str, place: Path = ROOT) -> Iterator[str]:
+    """Yield the address of what `inkdigits` serves by a verb run in `place`, once it is ready."""
+    command = [sys.executable, "-m", "inkdigits", *verb, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place) as process:
         if process.stderr is None:
             raise RuntimeError("the service has no pipe")
         found = re.search(r"http://\S+?:\d+", process.stderr.readline())
@@ -61,13 +62,13 @@ def wait_until_ready(address: str) -> None:
     raise SystemExit("the service did not become ready.")
 
 
-def cheque(number: str) -> NDArray[np.uint8]:
-    """Return a drawn slip, uint8 (H, W, 3) RGB: a printed frame, and `number` by hand."""
-    rng = np.random.default_rng(3)
+def cheque(number: str, seed: int = 3, writer: int = 11) -> NDArray[np.uint8]:
+    """Return a drawn slip, uint8 (H, W, 3) RGB: shaded paper, and `number` by a writer's hand."""
+    rng = np.random.default_rng(seed)
     height, width = 220, 720
     ground = 246 - 10 * np.linspace(0, 1, width)[None] + rng.normal(0, 1.2, (height, width))
     page: Canvas = np.stack([ground, ground - 2, ground - 14], axis=2)
-    write(page, number, new_hand(np.random.default_rng(11)), rng)
+    write(page, number, new_hand(np.random.default_rng(writer)), rng)
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
@@ -160,16 +161,49 @@ def take_pictures(browser: Browser, address: str, slip: Path) -> None:
     save(phone, "page-phone")
 
 
+def reviewed(place: Path) -> Path:
+    """Return the results of reading a folder of slips by many writers."""
+    rng = np.random.default_rng(5)
+    (place / "cheques").mkdir()
+    for n in range(SLIPS):
+        number = str(rng.integers(10_000, 99_999))
+        Image.fromarray(cheque(number, n, 40 + n)).save(place / "cheques" / f"{n + 101}.png")
+    command = [sys.executable, "-m", "inkdigits", "read", "cheques", "--out", "cheques.csv"]
+    subprocess.run(command, cwd=place, check=True, capture_output=True)
+    return place / "cheques.csv"
+
+
+def take_review(browser: Browser, place: Path) -> None:
+    """Take the picture of a review, after some decisions."""
+    results = reviewed(place)
+    with service("review", results.name, place=place) as address:
+        page = browser.new_page(viewport={"width": 1100, "height": 900}, color_scheme="light")
+        page.goto(address)
+        page.select_option("#status-wanted", "ok")
+        for _ in range(SLIPS // 20):
+            page.wait_for_selector("#reading[data-item]")
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(300)
+        page.wait_for_selector("#texts li")
+        page.wait_for_timeout(2000)
+        save(page, "review-light", full_page=True)
+
+
 def main() -> None:
-    """Make docs/pictures/page-*.png."""
+    """Make docs/pictures/page-*.png and review-light.png."""
     OUT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, service() as address, sync_playwright() as tool:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        service("serve") as address,
+        sync_playwright() as tool,
+    ):
         slip = Path(name) / "cheque.png"
         Image.fromarray(cheque("20485")).save(slip)
         browser = tool.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         take_pictures(browser, address, slip)
+        take_review(browser, Path(name))
         browser.close()
 
 

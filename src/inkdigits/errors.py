@@ -13,6 +13,8 @@
     ├── DataUnavailable       5  503   data that is not here and cannot be fetched
     ├── CannotWrite           6  507   disk full, no permission
     ├── NotAllowed            1  401   a request without the service's key
+    ├── Forbidden             1  403   a request that comes from another site's page
+    ├── Conflict              1  409   a request for what someone else has done, or is about to do
     ├── TooBusy               1  429   more requests than the service's queue holds
     │   └── NotReady          1  503   a service that starts, or stops
     └── TrainingFailed        1  500   the training itself broke down (loss is nan)
@@ -110,6 +112,18 @@ class NotAllowed(InkdigitsError):
     """A request that does not carry the service's key."""
 
     http_status = HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(InkdigitsError):
+    """A request that comes from another site's page, or calls the service by a foreign name."""
+
+    http_status = HTTPStatus.FORBIDDEN
+
+
+class Conflict(InkdigitsError):
+    """A request for something that someone else has done, or is about to do."""
+
+    http_status = HTTPStatus.CONFLICT
 
 
 class TooBusy(InkdigitsError):

@@ -13,7 +13,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkdigits.errors import CannotWrite
+from inkdigits.errors import CannotWrite, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,6 +106,21 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
         f"cannot write {str(path)!r}: {reason}.",
         "Free some space, or choose a place you may write to.",
     )
+
+
+def lock(file: int, path: Path, hint: str) -> None:
+    """Keep other processes from writing `path`, open as `file`, as long as this one lives.
+
+    Raises UsageError, with `hint`, where another has it already.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without it has no such lock
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"{str(path)!r} is being written by another process.", hint) from error
 
 
 def sha256(content: bytes | memoryview) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from own_model import never_sure
 from PIL import Image
 
 pytest.importorskip("starlette", reason="the serve extra")
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 from inkdigits.cli.main import main
 from inkdigits.errors import UsageError
 from inkdigits.reading.constraints import CHECKSUMS, MAX_LENGTH
+from inkdigits.reading.models import BUNDLED_LINE_MODEL, BUNDLED_MODEL
 from inkdigits.reading.reader import LAYOUTS
 from inkdigits.serving import query
 from inkdigits.serving.app import PAGE, create_app
@@ -263,3 +265,23 @@ def test_the_query_knows_what_the_reader_knows() -> None:
     assert query.LAYOUTS == LAYOUTS
     assert tuple(CHECKSUMS) == query.CHECKSUMS
     assert query.MOST_LENGTH == MAX_LENGTH
+
+
+def test_a_model_of_ones_own_is_used_everywhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "seven.png"
+    path.write_bytes(seven())
+    for bundled in (BUNDLED_MODEL, BUNDLED_LINE_MODEL):
+        model = never_sure(bundled, tmp_path / bundled.name)
+        layout = "digit" if bundled == BUNDLED_MODEL else "line"
+        command = ["read", str(path), "--json", "--model", str(model), "--layout", layout]
+        assert main(command) == 0
+        printed = json.loads(capfd.readouterr().out)
+        assert (printed["status"], printed["reason"]) == ("rejected", "unsure")
+        with TestClient(create_app(ServiceSettings(model=model, workers=1))) as opened:
+            answer = post(opened, seven(), f"?name={path}&layout={layout}")
+            assert answer.json() == printed
+            # The page by itself reads single digits.
+            own = model if bundled == BUNDLED_MODEL else BUNDLED_MODEL
+            assert opened.get("/digit.onnx").content == own.read_bytes()

@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from browsing import ONE, SCRIBBLE, SEVEN, barriers, draw, need_runtime, watched
+from own_model import never_sure
 from playwright.sync_api import Browser, Page, Route, expect
 from test_api import seven
 from test_load import service
+
+from inkdigits.reading.models import BUNDLED_MODEL
 
 REFUSED = "Failed to load resource: the server responded with a status of "
 
@@ -167,6 +170,14 @@ def test_the_service_lets_the_page_read_alone(browser: Browser, address: str) ->
         draw(page, SEVEN)
         expect(page.locator("#text")).to_have_text("7", timeout=20_000)
         assert "POST" not in sent
+
+
+def test_the_page_alone_reads_with_the_services_own_model(browser: Browser, tmp_path: Path) -> None:
+    need_runtime()
+    model = never_sure(BUNDLED_MODEL, tmp_path / "mine.onnx")
+    with service("--model", str(model)) as (_, found), watched(browser, f"{found}/?local") as page:
+        draw(page, SEVEN)
+        expect(page.locator("#note")).to_contain_text("Too unsure", timeout=20_000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

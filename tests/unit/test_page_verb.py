@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from own_model import never_sure
 
 from inkdigits.cli import page as verb
 from inkdigits.cli.main import main
-from inkdigits.reading.models import BUNDLED_MODEL
+from inkdigits.reading.models import BUNDLED_LINE_MODEL, BUNDLED_MODEL
 
 
 @pytest.fixture
@@ -35,6 +36,16 @@ def test_it_holds_all_that_a_static_host_needs(
     text = (out / "index.html").read_text()
     assert '<html lang="en" data-local>' in text
     assert "connect-src 'self'" in text
+
+
+def test_a_model_of_ones_own_goes_with_it_unless_it_reads_whole_numbers(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, model = tmp_path / "site", never_sure(BUNDLED_MODEL, tmp_path / "mine.onnx")
+    assert main(["page", "--out", str(out), "--model", str(BUNDLED_LINE_MODEL)]) == 2
+    assert "reads whole numbers" in capsys.readouterr().err and not out.exists()
+    assert main(["page", "--out", str(out), "--model", str(model)]) == 0
+    assert (out / "digit.onnx").read_bytes() == model.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

@@ -277,11 +277,68 @@ def page(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder to write; new, or empty.")
     ],
+    model: ModelOption = None,
 ) -> None:
     """Write the page as files for any static host: it reads single digits in the browser alone."""
     from inkdigits.cli import page as verb
 
-    verb.page(out)
+    verb.page(out, model)
+
+
+@app.command("review")
+def review(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    results: Annotated[Path, typer.Argument(help="What `read FOLDER --out` wrote.")],
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write corrected results: .csv, .jsonl or .parquet."),
+    ] = None,
+    export_labels: Annotated[
+        Path | None,
+        typer.Option("--export-labels", metavar="DIR", help="Write a folder of labelled images."),
+    ] = None,
+    target_error: Annotated[
+        float,
+        typer.Option("--target-error", metavar="P", help="The share of wrong readings to reach."),
+    ] = 0.01,
+    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8000,
+    model: ModelOption = None,
+    layout: LayoutOption = "auto",
+    length: LengthOption = None,
+    pattern: PatternOption = None,
+    checksum: ChecksumOption = None,
+    largest: MaxOption = None,
+) -> int:
+    """Look over a folder job's readings by keyboard, doubtful ones first, and correct them.
+
+    Model, layout and constraints are those that the results were read with.
+    """
+    one_thread_each()
+    from inkdigits.cli import review as verb
+
+    wanted = verb.Exports(export, export_labels)
+    if wanted:
+        return verb.export(results, wanted)
+    from inkdigits.reading.constraints import Constraints
+    from inkdigits.review.decisions import Decisions, decisions_path
+    from inkdigits.review.desk import Desk
+    from inkdigits.serving.crew import Crew
+    from inkdigits.serving.reader_process import Options
+
+    verb.check(target_error, layout)
+    Constraints(length, pattern, checksum, largest)  # raises what is wrong with them
+    options = Options(layout, length, pattern, checksum, largest, top=verb.TEXTS)
+    settings = verb.settings_with(model)
+    items = verb.items_here(results)
+    # The crew gets ready while the rest is imported.
+    with Decisions(decisions_path(results)) as decisions, Crew(settings) as crew:
+        try:
+            from inkdigits.cli import review_serve
+        except ModuleNotFoundError as error:
+            raise missing("serve", error) from error
+
+        desk = Desk(items, decisions)
+        return review_serve.serve(results, desk, host, port, options, target_error, settings, crew)
 
 
 @app.command("inspect")

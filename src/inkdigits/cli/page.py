@@ -6,29 +6,43 @@ import shutil
 import sys
 from pathlib import Path
 
-from inkdigits.errors import CannotWrite, MissingExtra
+from inkdigits.errors import CannotWrite, MissingExtra, UsageError
 from inkdigits.files import atomic_path
-from inkdigits.reading.models import BUNDLED_MODEL, bundled
+from inkdigits.reading.models import BUNDLED_MODEL, bundled, sort_model
 from inkdigits.serving.page_files import PAGE, PAGE_POLICY, RUNTIME
 
 HEAD = '<html lang="en">\n<head>\n'
 
 
-def page(out: Path) -> None:
-    """Write the page, the bundled model for single digits and what runs it into the folder `out`.
+def page(out: Path, model: Path | None = None) -> None:
+    """Write the page, a model for single digits and what runs it into the folder `out`.
+
+    `model` is an artefact of your own, None for the bundled one.
 
     The folder is new or empty; it appears whole or not at all. Raises MissingExtra where the
-    runtime is not in this installation, ModelRefused without a bundled model, and CannotWrite.
+    runtime is not in this installation, ModelRefused for a model that cannot be used, UsageError
+    for one that reads whole numbers, and CannotWrite.
     """
     check_runtime()
-    model = bundled(BUNDLED_MODEL)
+    source = bundled(BUNDLED_MODEL) if model is None else checked(model)
     check_empty(out)
     with atomic_path(out) as folder:
         shutil.copytree(PAGE, folder)
-        shutil.copyfile(model, folder / model.name)
+        shutil.copyfile(source, folder / BUNDLED_MODEL.name)
         index = folder / "index.html"
         index.write_text(for_static_host(index.read_text(encoding="utf-8")), encoding="utf-8")
     sys.stdout.write(f"{out / 'index.html'}\n")
+
+
+def checked(model: Path) -> Path:
+    """Return the path of a model that reads single digits; raises ModelRefused or UsageError."""
+    digit_model, _ = sort_model(model, threads=1)
+    if digit_model is None:
+        raise UsageError(
+            f"{str(model)!r} reads whole numbers, the page by itself single digits.",
+            "Name a model for single digits, or leave --model out.",
+        )
+    return model
 
 
 def check_runtime() -> None:

@@ -74,17 +74,22 @@ def serve(host: str, port: int, settings: ServiceSettings, crew: Crew) -> int:
     Raises ModelRefused, and CannotWrite when the address is not to be had.
     """
     listener = listening(host, port)
+    where = address_of(listener)
+    sys.stderr.write(
+        f"inkdigits serves at {where} (documentation: {where}/docs). Ctrl-C stops it.\n"
+    )
     return run(create_app(settings, crew), listener, settings)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return where a browser finds what listens."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 def run(app: Starlette, listener: socket.socket, settings: ServiceSettings) -> int:
     """Serve `app` at `listener`; raises what keeps its readers from starting."""
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    where = f"http://{shown}:{port}"
-    sys.stderr.write(
-        f"inkdigits serves at {where} (documentation: {where}/docs). Ctrl-C stops it.\n"
-    )
     PatientProtocol.patience = settings.max_seconds
     config = uvicorn.Config(
         app,

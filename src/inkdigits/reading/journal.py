@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from inkdigits.errors import CannotWrite, UsageError
-from inkdigits.files import cannot_write, make_folder
+from inkdigits.files import cannot_write, lock, make_folder
 
 SUFFIX = ".part"
 FLUSH_SECONDS = 0.05
@@ -60,7 +60,7 @@ class Journal:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            lock(self._file.fileno(), path)
+            lock(self._file.fileno(), path, "Wait for it to end, or choose another --out.")
             self._size = self._load(dict(header), inputs)
             self._file.seek(self._size)
             self._file.truncate()
@@ -229,18 +229,3 @@ def check_header(found: dict[str, Any], header: dict[str, Any], path: Path) -> N
             f"{str(path)!r} was begun with other settings: {', '.join(differing)}.",
             "Continue with the same ones, delete that file to begin anew, or choose another --out.",
         )
-
-
-def lock(file: int, path: Path) -> None:
-    """Keep other processes from writing the same journal, as long as this one lives."""
-    try:
-        import fcntl
-    except ImportError:  # a system without it has no such lock
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError(
-            f"{str(path)!r} is being written by another process.",
-            "Wait for it to end, or choose another --out.",
-        ) from error

@@ -14,6 +14,14 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A place in an image: the page, counted from 1, and there the box of a number."""
+
+    page: int
+    box: Box
+
+
+@dataclass(frozen=True)
 class Digit:
     """One digit 0–9, its confidence 0–1 and its box."""
 

@@ -1,4 +1,4 @@
-"""Readings as a table: CSV, JSON lines or Parquet, chosen by the file's suffix.
+"""Readings as a table to be written: CSV, JSON lines or Parquet, chosen by the file's suffix.
 
 No cell is altered for a spreadsheet's sake. One that opens CSV by itself turns `0047` into 47:
 import the column `text` as text, or take Parquet, where it is text. No cell starts a formula,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -40,22 +40,23 @@ def check_format(path: Path) -> None:
         )
 
 
-def write_table(path: Path, rows: Iterable[Row]) -> None:
+def write_table(path: Path, rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> None:
     """Write `rows` to `path`, whole or not at all, holding few of them in memory.
 
-    Raises UsageError for an unknown suffix, CannotWrite where the disk is full.
+    `columns` are the cells of a row in CSV and Parquet; JSON lines have all that is in it. Raises
+    UsageError for an unknown suffix, CannotWrite where the disk is full.
     """
     check_format(path)
     with atomic_path(path) as temporary:
-        WRITERS[path.suffix.lower()](temporary, rows)
+        WRITERS[path.suffix.lower()](temporary, rows, columns)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write CSV by RFC 4180, in UTF-8, under a header row."""
     with path.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-        CsvTable(file).write(rows)
+        CsvTable(file, columns).write(rows)
 
 
 class CsvTable:
@@ -64,37 +65,34 @@ class CsvTable:
     Every text is quoted, so that a separator of another locale in a file's name starts no cell.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, columns: Sequence[str] = COLUMNS) -> None:
+        self._columns = columns
         self._writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        self._writer.writerow(COLUMNS)
+        self._writer.writerow(columns)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Write `rows`, each as one record."""
-        self._writer.writerows(cells(row, missing="") for row in rows)
+        self._writer.writerows(cells(row, self._columns, missing="") for row in rows)
 
 
-def write_jsonl(path: Path, rows: Iterable[Row]) -> None:
+def write_jsonl(path: Path, rows: Iterable[Row], _columns: Sequence[str]) -> None:
     """Write one JSON object a line, as `--json` prints it."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def write_parquet(path: Path, rows: Iterable[Row]) -> None:
+def write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write Parquet: text columns, a float64 confidence, and null where there is no value."""
     import pyarrow
     import pyarrow.parquet
 
     types = {"confidence": pyarrow.float64()}
-    schema = pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
+    schema = pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in columns])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         for batch in batches(rows):
-            columns = zip(*(cells(row, missing=None) for row in batch), strict=True)
-            writer.write_table(
-                pyarrow.table(
-                    [list(map(valid, column)) for column in columns],
-                    schema=schema,
-                )
-            )
+            table = zip(*(cells(row, columns, missing=None) for row in batch), strict=True)
+            filled = [list(map(valid, column)) for column in table]
+            writer.write_table(pyarrow.table(filled, schema=schema))
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -104,10 +102,10 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def cells(row: Row, missing: str | None) -> list[Any]:
-    """Return a row's cells in the order of `COLUMNS`; `numbers` is one cell of JSON."""
+def cells(row: Row, columns: Sequence[str], missing: str | None) -> list[Any]:
+    """Return a row's cells in the order of `columns`; `numbers` is one cell of JSON."""
     values = row | {"numbers": json.dumps(row["numbers"], separators=(",", ":"))}
-    return [values.get(name, missing) for name in COLUMNS]
+    return [values.get(name, missing) for name in columns]
 
 
 def valid(cell: Any) -> Any:
@@ -115,7 +113,7 @@ def valid(cell: Any) -> Any:
     return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
 
 
-WRITERS: dict[str, Callable[[Path, Iterable[Row]], None]] = {
+WRITERS: dict[str, Callable[[Path, Iterable[Row], Sequence[str]], None]] = {
     ".csv": write_csv,
     ".jsonl": write_jsonl,
     ".parquet": write_parquet,

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.errors import InkdigitsError, TooBusy
 from inkdigits.serving.crew import Crew
 from inkdigits.serving.desk import Desk
@@ -56,7 +57,7 @@ def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette
     routes = [
         *reading_routes(desk, metrics, settings),
         *health_routes(desk, metrics),
-        Route("/digit.onnx", to_file(DIGIT_MODEL), methods=["GET"]),
+        Route("/digit.onnx", digit_model(desk, settings), methods=["GET"]),
     ]
     # Otherwise the page would answer for a route that is asked in another way.
     others = [Route(route.path, other_method(route)) for route in routes]
@@ -174,10 +175,14 @@ def health_routes(desk: Desk, metrics: Metrics) -> list[Route]:
     return [Route(path, handle, methods=["GET"]) for path, handle in answers.items()]
 
 
-def to_file(path: Path) -> Handler:
-    """Return what answers with a file."""
+def digit_model(desk: Desk, settings: ServiceSettings) -> Handler:
+    """Return what answers with the model for single digits that the service itself reads with."""
 
     async def send(_request: Request) -> Response:
+        desk.check_ready()
+        path = settings.model
+        if path is None or desk.metadata["labels"] == LINE_LABELS:
+            path = DIGIT_MODEL
         return FileResponse(path, media_type="application/octet-stream")
 
     return send

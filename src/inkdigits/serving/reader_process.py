@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from inkdigits.errors import InkdigitsError, InputError, ModelRefused, one_line
+from inkdigits.reading.result import Spot
 from inkdigits.serving.settings import ServiceSettings
 
 BLANK_PAGE = b"P5 8 8 255 " + bytes([255] * 64)
@@ -24,6 +25,8 @@ BLANK_PAGE = b"P5 8 8 255 " + bytes([255] * 64)
 KEPT_READERS = 256
 UNREADABLE = 422
 FAULT = 500
+Wanted: TypeAlias = Literal["reading", "picture", "view", "view and texts"]
+"""The reading; every stage as a PNG; a place as a person looks at it, and what it may say."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """One image, what it is called, and what is wanted of it: its reading, or its picture."""
+    """One image, what it is called, and what is wanted of it; of a view, at which spot."""
 
     name: str
     content: bytes
     options: Options = Options()
-    wanted: Literal["reading", "picture"] = "reading"
+    wanted: Wanted = "reading"
+    spot: Spot | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a job: an HTTP status and a body, JSON or PNG.
+    """What became of a job: an HTTP status and a body: JSON, PNG, or of a view a line of JSON, PNG.
 
     `result` is ok, why it was rejected, or error; `confidence`, 0–1, is that of a reading. A `hint`
     stands beside the message of an error that is not about the image; the body is that message.
@@ -108,6 +112,7 @@ class Readers:
             max_pixels=settings.max_pixels,
             max_seconds=settings.max_seconds,
         )
+        self._limits = limits
         self._first = Reader(settings.model, threads=1, limits=limits)
         self._first.read_or_error(BLANK_PAGE)
         self._by_options = lru_cache(KEPT_READERS)(self._make)
@@ -124,6 +129,8 @@ class Readers:
         """Return the answer to one job, whatever happens."""
         if job.wanted == "picture":
             return told(lambda: self._draw(job))
+        if job.wanted != "reading":
+            return told(lambda: self._view(job))
         return told(lambda: self._read([job])[0])
 
     def _read(self, jobs: Sequence[Job]) -> list[Answer]:
@@ -146,6 +153,14 @@ class Readers:
         encoded = io.BytesIO()
         draw_stages(stages).save(encoded, "PNG")
         return Answer(200, encoded.getvalue(), "picture")
+
+    def _view(self, job: Job) -> Answer:
+        from inkdigits.reading.view import view
+
+        reader = self._by_options(job.options)
+        texts = job.wanted == "view and texts"
+        head, png = view(reader, job.content, self._limits, job.spot, texts)
+        return Answer(200, json.dumps(head).encode() + b"\n" + png, "view")
 
     def _make(self, options: Options) -> Any:
         """Return a reader for `options`; raises UsageError."""

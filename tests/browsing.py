@@ -17,7 +17,7 @@ import pytest
 
 from inkdigits.serving.page_files import PAGE, RUNTIME
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = shutil.which("chromium")
 IN_CI = bool(os.environ.get("CI"))
 if CHROMIUM is None and not IN_CI:

@@ -1,0 +1,176 @@
+"""The review's page in a real browser, driven by the keyboard alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browsing import barriers, watched
+from playwright.sync_api import Browser, Page, expect
+from reviewing import lines_of, service
+
+expect.set_options(timeout=20_000)
+REFUSED = "Failed to load resource: "
+
+
+def shown(page: Page) -> int:
+    """The item that is shown, once there is one."""
+    page.wait_for_selector("#reading[data-item]")
+    return int(page.locator("#reading").get_attribute("data-item") or -1)
+
+
+def press(page: Page, *keys: str) -> int:
+    """Press keys, the last of which decides, and return which item it was."""
+    item = shown(page)
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "item => document.getElementById('reading').dataset.item !== item", arg=str(item)
+    )
+    return item
+
+
+def wait_for_lines(page: Page, results: Path, count: int) -> list[dict[str, object]]:
+    """What is on the disk, once it is so many entries."""
+    for _ in range(200):
+        if len(lines_of(results)) >= count:
+            break
+        page.wait_for_timeout(50)
+    found = lines_of(results)
+    assert len(found) == count
+    return found
+
+
+def test_accepted_corrected_unreadable_taken_back(browser: Browser, results: Path) -> None:
+    with service(results) as (_, address), watched(browser, address) as page:
+        assert shown(page) == 0
+        expect(page.locator("#reading")).to_have_value("7")
+        expect(page.locator("#note")).to_contain_text("too unsure")
+        assert page.evaluate("getSelection().toString()") == "7", "typing replaces it"
+        assert press(page, "Enter") == 0
+        assert press(page, "4", "2", "x", "Enter") == 1, "what is no digit is not taken"
+        assert press(page, "Escape") == 2
+        told = wait_for_lines(page, results, 3)
+        assert [(one["image"], one["verdict"], one["text"]) for one in told] == [
+            ("scans/00.png", "read", "7"),
+            ("scans/01.png", "read", "42"),
+            ("scans/02.png", "unreadable", ""),
+        ]
+        page.keyboard.press("u")
+        expect(page.locator("#reading")).to_have_attribute("data-item", "2")
+        page.keyboard.press("Control+z")
+        expect(page.locator("#reading")).to_have_attribute("data-item", "1")
+        expect(page.locator("#reading")).to_have_value("")
+        page.keyboard.press("Enter")
+        expect(page.locator("#reading")).to_have_attribute("data-item", "2")
+        told = wait_for_lines(page, results, 6)
+        assert [one.get("undoes") for one in told[3:5]] == [told[2]["id"], told[1]["id"]]
+        assert (told[5]["verdict"], told[5]["text"]) == ("none", "")
+        expect(page.locator("#counts")).to_contain_text("2 of 24", timeout=10_000)
+        expect(page.locator("#remaining")).to_contain_text("95 % interval")
+
+
+def test_other_texts_are_taken_by_the_arrows_and_items_left_for_later(
+    browser: Browser, results: Path
+) -> None:
+    with service(results) as (_, address), watched(browser, address) as page:
+        shown(page)
+        page.locator("#texts li").first.wait_for()
+        first = page.locator("#texts li").first.inner_text().split()[0]
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#reading")).to_have_value(first)
+        expect(page.locator("#texts .chosen")).to_have_count(1)
+        page.keyboard.press("ArrowUp")
+        expect(page.locator("#reading")).to_have_value("7")
+        assert press(page, "l") == 0
+        assert press(page, "b", "Enter") == 1
+        (told,) = wait_for_lines(page, results, 1)
+        assert told["image"] == "scans/01.png"
+
+
+def test_filters_and_the_decided_again(browser: Browser, results: Path) -> None:
+    with service(results) as (_, address), watched(browser, address) as page:
+        shown(page)
+        page.select_option("#reason", "not_a_digit")
+        expect(page.locator("#left")).to_have_text("1 of this kind.")
+        assert shown(page) == 1
+        page.keyboard.press("Enter")
+        expect(page.locator("#image")).to_have_text("Nothing left.")
+        page.select_option("#reason", "")
+        page.fill("#low", "94")
+        page.locator("#low").press("Tab")
+        expect(page.locator("#left")).to_have_text("2 of this kind.")
+        assert shown(page) in {22, 23}
+        page.fill("#low", "")
+        page.locator("#low").press("Tab")
+        page.select_option("#show", "decided")
+        assert shown(page) == 1
+        expect(page.locator("#note")).to_have_text("Decided: no number.")
+        for key in ("7", "Enter"):
+            page.keyboard.press(key)
+        expect(page.locator("#image")).to_have_text("Nothing left.")
+        told = wait_for_lines(page, results, 2)
+        assert [one["text"] for one in told] == ["", "7"]
+
+
+def test_two_reviewers_never_see_the_same(browser: Browser, results: Path) -> None:
+    with service(results) as (_, address):
+        with watched(browser, address) as anna, watched(browser, address) as ben:
+            seen: list[int] = []
+            for turn in range(22):
+                page = (anna, ben)[turn % 2]
+                page.bring_to_front()
+                if page.locator("#image").inner_text() == "Nothing left.":
+                    continue
+                seen.append(press(page, "Enter"))
+            expect(anna.locator("#counts")).to_contain_text("of 24", timeout=10_000)
+            told = wait_for_lines(anna, results, len(seen))
+        assert len(seen) == len(set(seen)) >= 20
+        assert len({one["image"] for one in told}) == len(told)
+        assert len({one["reviewer"] for one in told}) == 2
+
+
+def test_a_service_that_is_killed_loses_nothing(browser: Browser, results: Path) -> None:
+    with service(results) as (process, address):
+        port = address.rpartition(":")[2]
+        with watched(browser, address, REFUSED) as page:
+            press(page, "Enter")
+            wait_for_lines(page, results, 1)
+            process.kill()
+            process.wait()
+            press(page, "Enter")
+            expect(page.locator("#trouble")).to_contain_text("Not kept yet: 1")
+            with service(results, "--port", port):
+                wait_for_lines(page, results, 2)
+                expect(page.locator("#trouble")).to_be_hidden()
+                for _ in range(22):
+                    press(page, "Enter")
+                told = wait_for_lines(page, results, 24)
+                expect(page.locator("#image")).to_have_text("Nothing left.")
+    assert len({one["image"] for one in told}) == len({one["id"] for one in told}) == 24
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(browser: Browser, results: Path, axe: str, scheme: str) -> None:
+    options = {"color_scheme": scheme, "reduced_motion": "reduce"}
+    with service(results) as (_, address), watched(browser, address, **options) as page:
+        shown(page)
+        expect(page.locator("#remaining")).to_contain_text("interval")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        page.keyboard.press("ArrowDown")
+        assert barriers(page, axe) == []
+        expect(page.locator("#reading")).to_be_focused()
+        expect(page.locator("#status")).not_to_be_empty()
+        for control in page.locator("button:visible, select:visible, summary:visible").all():
+            box = control.bounding_box()
+            assert box is not None and box["height"] >= 44
+        page.select_option("#status-wanted", "error")
+        expect(page.locator("#image")).to_have_text("Nothing left.")
+        assert barriers(page, axe) == []
+
+
+def test_it_fits_a_phone(browser: Browser, results: Path) -> None:
+    phone = {"width": 360, "height": 780}
+    with service(results) as (_, address), watched(browser, address, viewport=phone) as page:
+        shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
