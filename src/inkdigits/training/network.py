@@ -85,11 +85,12 @@ def build_model(recipe: Recipe) -> keras.Model:
 def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:
     """Run the epochs that are left, with the recipe's callbacks, and return the history."""
     settings, state = job.recipe.training, job.state
-    history = History(job.folder / "history.csv")
+    writes = job.devices.primary
+    history = History(job.folder / "history.csv" if writes else None)
     remembering: list[Callback] = [history, *early_stopping(job.recipe), *job.callbacks]
     progress = ProgressBar(job.console, settings.epochs)
-    others = [*outputs(job.recipe, job.folder, history), progress]
-    keeper = StateKeeper(job.folder / STATE_FILE, remembering, state)
+    others = [*(outputs(job.recipe, job.folder, history) if writes else []), progress]
+    keeper = StateKeeper(job.folder / STATE_FILE if writes else None, remembering, state)
     if state is not None:
         restore(state, model)
     with progress:
@@ -101,6 +102,7 @@ def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Exam
             [*remembering, *others, keeper],
             first_epoch=state.epoch if state else 0,
             stopped=state.stopped if state else False,
+            devices=job.devices,
         )
     return history.rows
 
