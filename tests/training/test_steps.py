@@ -15,6 +15,7 @@ from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
 from inkdigits.training.adjustable import numbers_of
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.checkpoint import StateKeeper, all_variables, load_state, restore
 from inkdigits.training.loop import (
     compile_epoch,
@@ -26,7 +27,7 @@ from inkdigits.training.loop import (
     trained_variables,
 )
 from inkdigits.training.optimizer import make_optimizer
-from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
+from inkdigits.training.recipe import TrainingRecipe
 
 set_up_keras()
 jax = pytest.importorskip("jax", reason="the compiled loop is JAX's")

@@ -165,6 +165,43 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     verb.train(recipe, data, overrides or [], seed, out, resume, devices, group)
 
 
+@app.command("tune")
+def tune(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe with a [search] table (default: early-stopping).")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="So many trainings (default: 40).")
+    ] = None,
+    data: DataOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder (default: runs/tune-NAME).")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Continue the search in this folder.")
+    ] = None,
+    pruning: Annotated[
+        bool, typer.Option("--pruning/--no-pruning", help="End poor trials early.")
+    ] = True,
+) -> None:
+    """Search for better values of a recipe's keys, judged on val."""
+    from inkdigits.cli import tune as verb
+
+    try:
+        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning)
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise missing("tune", error) from error
+
+
 @app.command("evaluate")
 def evaluate(
     target: Annotated[Path, typer.Argument(help="A run folder, or a .onnx, .keras or .h5 file.")],

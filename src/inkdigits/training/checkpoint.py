@@ -161,8 +161,8 @@ def count(arrays: dict[str, Array], prefix: str) -> int:
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves the state after every epoch, and gives a resumed training its memory back.
 
-    Without a `path` it saves nothing. It must come last: then the others have been reset when it restores them at the start, and have
-    done their work when it saves at the end of an epoch.
+    Without a `path` it saves nothing. It must come last: then the others have been reset when it
+    restores them at the start, and have done their work when it saves at the end of an epoch.
     """
 
     def __init__(

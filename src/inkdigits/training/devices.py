@@ -150,12 +150,14 @@ def find_devices(count: int, group: Group | None = None) -> Devices:
     if os.environ["KERAS_BACKEND"] != "jax":
         raise UsageError(f"--devices needs KERAS_BACKEND=jax, got {os.environ['KERAS_BACKEND']!r}.")
     import jax
+    from jax.experimental import multihost_utils
     from jax.sharding import Mesh
 
     if group is not None:
         with stdout_to_stderr():
             jax.distributed.initialize(group.coordinator, group.processes, group.process)
-            jax.devices()
+            # The processes meet at their first exchange.
+            multihost_utils.sync_global_devices("start")
     here = jax.local_devices()
     if not 1 <= count <= len(here):
         raise UsageError(

@@ -9,7 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from inkdigits.errors import UsageError
 
@@ -62,6 +62,10 @@ def convert(hint: Any, value: Any, key: str) -> Any:
         if not isinstance(value, Mapping):
             raise UsageError(f"{key} must be a table, got {value!r}.")
         return build(hint, value, f"{key}.")  # type: ignore[arg-type]
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key} must be a table, got {value!r}.")
+        return dict(value)
     if get_args(hint):
         inner = get_args(hint)[0]
         if not isinstance(value, (list, tuple)):

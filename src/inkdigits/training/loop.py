@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import TrainingFailed
-from inkdigits.models.predict import compile_forward, make_predictor
+from inkdigits.models.predict import Forward, compile_forward, make_predictor
 from inkdigits.training.adjustable import exchanged, numbers_of
 from inkdigits.training.augment import augment
 from inkdigits.training.devices import ONE_DEVICE, Devices
@@ -35,14 +35,15 @@ EpochProgram = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Compiled:
-    """The programs of a training: one epoch, and the model's answers.
+    """The programs of a training: one epoch, and the model's answers; and where they run.
 
     They serve every model of the same layers, optimizer and batch size on as many examples; the
     weights, the seed, the rates and the schedule's numbers are inputs (`training/adjustable.py`).
     """
 
     epoch: EpochProgram
-    forward: Callable[..., Any]
+    forward: Forward
+    devices: Devices
 
 
 def compile_model(model: keras.Model, recipe: TrainingRecipe, n: int) -> None:
@@ -68,14 +69,13 @@ def fit(
     *,
     first_epoch: int = 0,
     stopped: bool = False,
-    devices: Devices = ONE_DEVICE,
     compiled: Compiled | None = None,
 ) -> None:
     """Train a compiled `model` from `first_epoch` to the recipe's last epoch.
 
     With `stopped`, an earlier part of the training has ended it: callbacks get to finish only.
-    `devices` share each batch among them. `compiled`, on JAX, are the programs of a training of the
-    same shape before, as `compile_training` returns them.
+    `compiled`, on JAX, are programs that `compile_training` has made: for several devices, or for
+    an earlier training of the same shape.
 
     The order of the examples in an epoch depends on the seed and the epoch number alone, so a
     resumed training sees what an unbroken one would have seen. Each epoch's logs hold loss,
@@ -88,8 +88,8 @@ def fit(
         calls.on_train_end()
         return
     if keras.backend.backend() == "jax":
-        settings = train, val, recipe, callbacks, first_epoch
-        fit_compiled(model, *settings, devices, compiled)
+        compiled = compiled or compile_training(model, recipe, len(train))
+        fit_compiled(model, train, val, recipe, callbacks, first_epoch, compiled)
         return
     from inkdigits.training.keras_fit import fit_with_keras
 
@@ -103,16 +103,14 @@ def fit_compiled(
     recipe: TrainingRecipe,
     callbacks: Sequence[keras.callbacks.Callback],
     first_epoch: int,
-    devices: Devices,
-    compiled: Compiled | None,
+    compiled: Compiled,
 ) -> None:
     """Run the epochs on JAX, one compiled program each, with Keras's callbacks around them."""
     steps = math.ceil(len(train) / recipe.batch_size)
     calls = keras.callbacks.CallbackList(
         list(callbacks), model=model, epochs=recipe.epochs, steps=steps, verbose=0
     )
-    compiled = compiled or compile_training(model, recipe, len(train), devices)
-    run_epoch = epoch_runner(model, train, recipe, compiled.epoch, devices)
+    run_epoch = epoch_runner(model, train, recipe, compiled)
     measure_val = val_measurer(model, val, compiled)
     model.stop_training = False
     calls.on_train_begin()
@@ -122,7 +120,7 @@ def fit_compiled(
             break
         calls.on_epoch_begin(epoch)
         started = time.perf_counter()
-        logs = devices.agree(run_epoch(epoch) | measure_val())
+        logs = compiled.devices.agree(run_epoch(epoch) | measure_val())
         logs["learning_rate"] = float(model.optimizer.learning_rate)
         logs["seconds"] = time.perf_counter() - started
         require_finite(logs, epoch, recipe)
@@ -134,19 +132,19 @@ def compile_training(
     model: keras.Model, recipe: TrainingRecipe, n: int, devices: Devices = ONE_DEVICE
 ) -> Compiled:
     """Return the programs that train a compiled `model` on `n` examples, and ask it."""
-    return Compiled(compile_epoch(model, recipe, n, devices), compile_forward(model))
+    return Compiled(compile_epoch(model, recipe, n, devices), compile_forward(model), devices)
 
 
 def epoch_runner(
     model: keras.Model,
     train: Examples | Material,
     recipe: TrainingRecipe,
-    program: EpochProgram,
-    devices: Devices,
+    compiled: Compiled,
 ) -> Callable[[int], Logs]:
     """Return a function that runs one epoch and leaves the new values in the model's variables."""
     import jax
 
+    devices = compiled.devices
     images = devices.everywhere(train.images)
     labels = devices.everywhere(labels_for(recipe.loss, train.labels, model.output_shape[-1]))
     root = jax.random.key(recipe.seed)
@@ -156,7 +154,7 @@ def epoch_runner(
         variables = trained_variables(model)
         values = devices.everywhere([[v.value for v in group] for group in variables])
         key = devices.everywhere(jax.random.fold_in(root, epoch))
-        found = program(values, numbers, images, labels, key)
+        found = compiled.epoch(values, numbers, images, labels, key)
         values, loss, accuracy = devices.here(found)
         for group, new_values in zip(variables, values, strict=True):
             for variable, value in zip(group, new_values, strict=True):

@@ -19,7 +19,7 @@ from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
-from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.loop import Compiled, compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, gather_material
 from inkdigits.training.recipe import Recipe
 
@@ -102,9 +102,16 @@ def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Exam
             [*remembering, *others, keeper],
             first_epoch=state.epoch if state else 0,
             stopped=state.stopped if state else False,
-            devices=job.devices,
+            compiled=shared_programs(model, job, len(train_part)),
         )
     return history.rows
+
+
+def shared_programs(model: keras.Model, job: Job, n: int) -> Compiled | None:
+    """Return the programs of a training on several devices, None for the usual single one."""
+    if job.devices.mesh is None:
+        return None
+    return compile_training(model, job.recipe.training, n, job.devices)
 
 
 def early_stopping(recipe: Recipe) -> list[Callback]:
