@@ -10,6 +10,7 @@ import optuna
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from inkdigits.evaluation.drawing import (
     BLUE,
@@ -28,11 +29,11 @@ from inkdigits.search.study import label
 from inkdigits.search.trial import FINISHED
 from inkdigits.training.search_table import Axis
 
-FEWEST = 4
-"""So many finished trials are needed to say what mattered."""
+# So many finished trials are needed to say what mattered to be in the best share of them.
+FEWEST, BEST_SHARE = 8, 0.25
 DROPPED = ("model.", "training.")
 SHADES = LinearSegmentedColormap.from_list("val loss", [BLUE, SKY, "#DDE3E8"])
-RIGHT_END = "val loss"
+RIGHT_END = "val loss (log)"
 
 
 def plot_search(
@@ -43,7 +44,8 @@ def plot_search(
     if len(finished) < FEWEST:
         few = note(f"{len(finished)} finished trials are too few to say what mattered.")
     else:
-        few = plot_importance(optuna.importance.get_param_importances(study))
+        judge = PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE)
+        few = plot_importance(get_param_importances(study, evaluator=judge))
     return {"importance": few, "parallel": plot_parallel(axes, rows)}
 
 
@@ -65,11 +67,11 @@ def plot_importance(shares: Mapping[str, float]) -> Figure:
     axes.barh(names, values, 0.6, color=BLUE)
     for place, value in enumerate(values):
         axes.text(value + 0.01, place, f"{value:.2f}", va="center", color=INK, size=9)
-    axes.set(xlabel="Share of the importance (PED-ANOVA)", xlim=(0, max(values) * 1.12))
+    axes.set(xlabel="Share of the importance (PED-ANOVA)", xlim=(0, 1.12 * max(values) or 1))
     calm(axes)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=GRID, linewidth=0.8)
-    put_title(axes, "What decided about the best trials")
+    put_title(axes, f"What the best {BEST_SHARE:.0%} of the trials have in common")
     return figure
 
 
@@ -84,8 +86,9 @@ def plot_parallel(axes: Sequence[Axis], rows: Sequence[TrialRow]) -> Figure:
     width = 1.8 + 1.5 * len(axes)
     figure, place = canvas(width, 4.6, left=0.9 / width, right=1 - 0.9 / width, bottom=0.1, top=0.8)
     losses = np.array([row.outcome.val_loss for row in shown])
+    logs = np.log(losses)
     heights = np.array([[*positions(axes, row), 0.0] for row in shown])
-    heights[:, -1] = scaled(losses, losses.min(), losses.max())
+    heights[:, -1] = scaled(logs, logs.min(), logs.max())
     best = best_row(rows)
     ranks = losses.argsort().argsort() / max(1, len(losses) - 1)
     for row, line, rank in sorted(zip(shown, heights, ranks, strict=True), key=lambda t: -t[2]):
@@ -101,7 +104,7 @@ def plot_parallel(axes: Sequence[Axis], rows: Sequence[TrialRow]) -> Figure:
         draw_axis(place, number, short(axis.key), marks_of(axis))
     draw_axis(place, len(axes), RIGHT_END, {0.0: ends[0], 1.0: ends[1]})
     place.set_axis_off()
-    place.set(xlim=(0, len(axes)), ylim=(-0.04, 1.04))
+    place.set(xlim=(-0.01, len(axes) + 0.01), ylim=(-0.04, 1.04))
     title = f"{len(rows)} trials; orange: the best, trial {best.number}; dotted: not finished"
     figure.text(0.02, 0.95, title, color=INK, fontsize=11, va="center")
     return figure

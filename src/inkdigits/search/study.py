@@ -39,21 +39,26 @@ def opened(folder: Path, *, pruning: bool) -> Iterator[optuna.Study]:
         lock(file.fileno(), path)
         cut_torn_line(path)
         Path(f"{path}.lock").unlink(missing_ok=True)
-        pruner: Any = optuna.pruners.NopPruner()
-        if pruning:
-            pruner = optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS)
-        try:
-            yield optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(path))),
-                study_name=STUDY,
-                direction="minimize",
-                pruner=pruner,
-                load_if_exists=True,
-            )
-        except json.JSONDecodeError as error:
-            raise InvalidData(
-                f"{str(path)!r} is damaged: {error}.", "Start the search anew."
-            ) from error
+        yield load(path, pruning=pruning)
+
+
+def load(path: Path, *, pruning: bool) -> optuna.Study:
+    """Return the study whose journal is `path`; raises InvalidData when that is damaged."""
+    pruner: Any = optuna.pruners.NopPruner()
+    if pruning:
+        pruner = optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS)
+    try:
+        return optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(path))),
+            study_name=STUDY,
+            direction="minimize",
+            pruner=pruner,
+            load_if_exists=True,
+        )
+    except (ValueError, LookupError) as error:
+        raise InvalidData(
+            f"{str(path)!r} is damaged: {error}.", "Start the search anew."
+        ) from error
 
 
 def cut_torn_line(path: Path) -> None:

@@ -9,6 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from inkdigits.errors import UsageError
@@ -47,13 +48,19 @@ def dotted_keys(table: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
     """Build the dataclass `kind` from a table, refusing unknown keys and wrong types."""
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     known = [f.name for f in fields(kind)]
     for name in table:
         if name not in known:
             raise UsageError(f"unknown key {prefix + name!r}.", nearest(name, known, prefix))
     values = {name: convert(hints[name], value, prefix + name) for name, value in table.items()}
     return kind(**values)
+
+
+@cache
+def hints_of(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; a search builds thousands of recipes."""
+    return get_type_hints(kind)
 
 
 def convert(hint: Any, value: Any, key: str) -> Any:

@@ -160,4 +160,5 @@ def layer_widths(hidden: list[int], values: Mapping[str, Any]) -> list[int]:
     width = values.get(WIDTH, hidden[0] if hidden else DERIVED[WIDTH])
     depth, taper = values.get(DEPTH, len(hidden)), values.get(TAPER, DERIVED[TAPER])
     require(f"search.{DEPTH}", depth, 0 <= depth <= MOST_DEPTH, f"0–{MOST_DEPTH}")
-    return [max(1, round(width * taper**number)) for number in range(depth)]
+    narrower = [max(1, round(width * taper**number)) for number in range(1, depth)]
+    return [width, *narrower][:depth]
