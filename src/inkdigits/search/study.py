@@ -75,7 +75,8 @@ def counted(study: optuna.Study) -> list[FrozenTrial]:
 
     A trial that was broken off is marked as failed, and does not count.
     """
-    return study.get_trials(deepcopy=False, states=COUNTED)
+    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=COUNTED)
+    return trials
 
 
 def queue_again(study: optuna.Study, axes: Sequence[Axis]) -> None:
@@ -114,8 +115,7 @@ def suggest(trial: optuna.Trial, axis: Axis) -> Any:
     if axis.whole:
         step = int(axis.step) or 1
         return trial.suggest_int(axis.key, int(axis.low), int(axis.high), step=step, log=axis.log)
-    step = axis.step or None
-    return trial.suggest_float(axis.key, axis.low, axis.high, step=step, log=axis.log)
+    return trial.suggest_float(axis.key, axis.low, axis.high, step=axis.step or None, log=axis.log)
 
 
 def label(choice: Any) -> Any:

@@ -47,20 +47,22 @@ def slots(model: keras.Model) -> list[tuple[Any, str]]:
     schedule = getattr(optimizer, "_learning_rate", None)
     decays = [(optimizer, name) for name in DECAYS]
     parts = [(schedule, name) for name in SCHEDULE]
-    optional = [pair for pair in decays + parts if getattr(*pair, None) is not None]
-    return rates + optional
+    given = [
+        (owner, name) for owner, name in decays + parts if getattr(owner, name, None) is not None
+    ]
+    return rates + given
 
 
 def numbers_of(model: keras.Model) -> list[float]:
     """Return the values of all `slots`, which are inputs of the compiled epoch."""
-    return [float(getattr(*slot)) for slot in slots(model)]
+    return [float(getattr(owner, name)) for owner, name in slots(model)]
 
 
 @contextmanager
 def exchanged(model: keras.Model, values: Sequence[Any]) -> Iterator[None]:
     """Let the `slots` of `model` hold the traced `values` inside the block."""
     places = slots(model)
-    kept = [getattr(*place) for place in places]
+    kept = [getattr(owner, name) for owner, name in places]
     try:
         for (owner, name), value in zip(places, values, strict=True):
             setattr(owner, name, TracedRate(value) if name == "rate" else value)

@@ -58,7 +58,7 @@ def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
 
 
 @cache
-def hints_of(kind: type[Any]) -> dict[str, Any]:
+def hints_of(kind: Any) -> dict[str, Any]:
     """Return the types of a dataclass's fields; a search builds thousands of recipes."""
     return get_type_hints(kind)
 
