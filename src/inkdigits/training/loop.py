@@ -184,7 +184,8 @@ def compile_epoch(
     step = make_step(model, recipe, devices)
 
     def plan(key: Any) -> Any:
-        order, counts = in_batches(shuffled(key, n), min(recipe.batch_size, n))
+        # Sorted whole on each device: sorted in parts, ties would come out in another order.
+        order, counts = in_batches(devices.on_each(shuffled(key, n)), min(recipe.batch_size, n))
         return order, counts, jax.random.split(jax.random.fold_in(key, n), len(order))
 
     def scanned(values: Any, numbers: Any, images: Any, labels: Any, key: Any) -> Any:
