@@ -16,7 +16,6 @@ from samples import write_idx_folder
 from inkdigits.cli.tune import table
 from inkdigits.data.dataset import Dataset, Examples
 from inkdigits.errors import InvalidData, TrainingFailed, UsageError
-from inkdigits.search import tune as searches
 from inkdigits.search.results import TrialRow, best_row
 from inkdigits.search.study import counted, opened
 from inkdigits.search.trial import Bench, Outcome
@@ -196,4 +195,3 @@ def test_other_data_and_a_damaged_journal_are_refused(unbroken: Search, tmp_path
     (tmp_path / "journal.log").write_text("nonsense\n{}\n")
     with pytest.raises(InvalidData, match="is damaged"):
         resume(tmp_path)
-    assert searches.SEARCH_FILE == "search.json"

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from inkdigits.cli.train import DEFAULT_RECIPE, prepare_one, resolve
 from inkdigits.errors import UsageError
+from inkdigits.search.folder import require_search, require_searchable
 from inkdigits.training.folder import require_free
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def tune(
         )
     # Before the heavy imports, so that a wrong key or folder is told at once.
     recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed)
+    if resume is not None:
+        require_search(resume)
+    else:
+        require_searchable(recipe)
     if out is not None:
         require_free(out)
     import optuna  # noqa: F401 (a missing extra is told before anything is loaded)

@@ -19,9 +19,10 @@ from rich.console import Console
 
 from inkdigits.data.dataset import split_val
 from inkdigits.data.source import load_dataset
-from inkdigits.errors import InvalidData, UsageError
+from inkdigits.errors import InvalidData
 from inkdigits.files import remove_torn, write_text
 from inkdigits.models.backend import set_up_keras
+from inkdigits.search.folder import SEARCH_FILE, require_search, require_searchable
 from inkdigits.search.results import (
     BEST_FILE,
     OUTCOME,
@@ -39,9 +40,6 @@ from inkdigits.training.material import gather_material
 from inkdigits.training.recipe import Recipe, load_recipe
 from inkdigits.training.run import as_json, lasting_source, read_json
 
-SEARCH_FILE = "search.json"
-KINDS = ("ann", "cnn")
-
 
 @dataclass(frozen=True)
 class Search:
@@ -54,26 +52,6 @@ class Search:
     rows: list[TrialRow]
     best: Recipe
     compilations: int
-
-
-def require_search(folder: Path) -> None:
-    """Raise UsageError unless `folder` is that of a search."""
-    if not (folder / SEARCH_FILE).is_file():
-        raise UsageError(
-            f"{str(folder)!r} is no folder of a search: it has no {SEARCH_FILE}.",
-            "Start one with `inkdigits tune RECIPE`.",
-        )
-
-
-def require_searchable(recipe: Recipe) -> None:
-    """Raise UsageError for a recipe that no search can vary."""
-    if recipe.model.kind not in KINDS:
-        raise UsageError(f"tune is for an ann or a cnn, got a recipe of {recipe.model.kind!r}.")
-    if not recipe.axes():
-        raise UsageError(
-            f"the recipe {recipe.name!r} has no [search] table.",
-            "Say in it what varies, as in [search.model] dropout = { low = 0.0, high = 0.5 }.",
-        )
 
 
 def tune(
