@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from inkdigits.errors import UsageError
 
@@ -48,7 +48,7 @@ def dotted_keys(table: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
     """Build the dataclass `kind` from a table, refusing unknown keys and wrong types."""
-    hints = hints_of(kind)
+    hints = hints_of(cast("Hashable", kind))
     known = [f.name for f in fields(kind)]
     for name in table:
         if name not in known:
