@@ -86,8 +86,9 @@ def state_of(journal: Path) -> Killed:
     cut_torn_line(copy)
     study = load(copy, pruning=True)
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    found = Killed(len(counted(study)), bool(running))
     copy.unlink()
-    return Killed(len(counted(study)), bool(running))
+    return found
 
 
 def rows_of(out: Path) -> list[dict[str, str]]:
