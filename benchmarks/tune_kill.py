@@ -30,7 +30,7 @@ SETTINGS = {
 }
 ANY_TIME = 4
 """Every so-manieth kill comes at any moment after the start."""
-SECONDS, LINES = 20.0, 12
+SECONDS, LINES = 8.0, 12
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,10 @@ def count_lines(path: Path) -> int:
 
 def state_of(journal: Path) -> Killed:
     """Return what the journal says, read from a copy."""
+    if not journal.exists():
+        return Killed(0, False)
     copy = journal.with_name("journal-copy.log")
-    copy.write_bytes(journal.read_bytes() if journal.exists() else b"")
+    copy.write_bytes(journal.read_bytes())
     cut_torn_line(copy)
     study = load(copy, pruning=True)
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -105,7 +107,7 @@ def measure(work: Path, trials: int, kills: int, rng: random.Random) -> tuple[li
     for number in range(kills):
         started = (out / "search.json").exists()
         arguments = command("--resume", out) if started else new_search(out, trials)
-        any_time = number % ANY_TIME == 0
+        any_time = number % ANY_TIME == ANY_TIME - 1
         lines = 0 if any_time else rng.randint(1, LINES)
         delay = rng.uniform(0, SECONDS if any_time else 0.2)
         done.append(kill_once(arguments, out / "journal.log", lines, delay))
