@@ -18,6 +18,7 @@ from record import Figure, median_figure, ratio_figure, write_record
 
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
+from inkdigits.training.adjustable import numbers_of
 from inkdigits.training.loop import compile_model, make_step, trained_variables
 from inkdigits.training.recipe import load_recipe
 
@@ -36,11 +37,12 @@ def make_runs() -> dict[str, Run]:
     labels = jnp.arange(BATCH, dtype=jnp.int32) % 10
     order, counts = jnp.arange(BATCH), jnp.ones(BATCH)
     keys = jax.random.split(jax.random.key(0), STEPS)
+    numbers = numbers_of(model)
     values = [[v.value for v in group] for group in trained_variables(model)]
     start = (values, jnp.float32(0), jnp.float32(0))
 
     def one(carry: Any, key: Any) -> Any:
-        return step(carry, images, labels, order, counts, key)
+        return step(carry, numbers, images, labels, order, counts, key)
 
     compiled = jax.jit(one)
     loop = jax.jit(lambda carry: jax.lax.scan(lambda c, k: (one(c, k), None), carry, keys)[0])

@@ -25,6 +25,7 @@ from inkdigits.data.dataset import Examples, split_val  # noqa: E402
 from inkdigits.data.source import load_mnist  # noqa: E402
 from inkdigits.models.ann import build_ann  # noqa: E402
 from inkdigits.training import load_recipe, loop  # noqa: E402
+from inkdigits.training.adjustable import numbers_of  # noqa: E402
 
 GENERATORS = ("philox4x32", "threefry2x32")
 SHUFFLES: dict[str, Callable[[Any, int], Any]] = {
@@ -40,6 +41,7 @@ def epoch_run(train: Examples, generator: str, shuffle: str) -> Run:
     model = build_ann(RECIPE.model.hidden, RECIPE.model.dropout)
     loop.compile_model(model, RECIPE.training, len(train))
     program = loop.compile_epoch(model, RECIPE.training, len(train))
+    numbers = numbers_of(model)
     values = [[v.value for v in group] for group in loop.trained_variables(model)]
     images = jax.numpy.asarray(train.images)
     labels = jax.numpy.asarray(loop.labels_for(RECIPE.training.loss, train.labels))
@@ -47,7 +49,7 @@ def epoch_run(train: Examples, generator: str, shuffle: str) -> Run:
     def run() -> Any:
         # The program is traced at its first call, so the choices must hold then.
         with jax.default_prng_impl(generator), patch.object(loop, "shuffled", SHUFFLES[shuffle]):
-            return program(values, images, labels, jax.random.key(0))
+            return program(values, numbers, images, labels, jax.random.key(0))
 
     return run
 

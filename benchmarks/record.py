@@ -28,7 +28,7 @@ LOAD_AT_START = os.getloadavg()[0]
 class Figure:
     """One figure with all its single values.
 
-    `kind` is share (0–1), ratio, seconds, count, per second, MB (10⁶ bytes), or MB/h.
+    `kind` is share (0–1), ratio, seconds, count, per second, MB (10⁶ bytes), MB/h or difference.
 
     `value` is the mean where there is a `std` (sample standard deviation), else the median.
     Beside it stands the `published` figure it reproduces, or the bar: `at_most`, or `above`.

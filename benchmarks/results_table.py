@@ -58,6 +58,7 @@ PLAIN = {
     "per second": "{:,.0f} a second",
     "MB": "{:,.0f} MB",
     "MB/h": "{:.2f} MB an hour",
+    "difference": "{:.1e}",
 }
 KINDS = ("share", "ratio", "seconds", *PLAIN)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import cv2
@@ -60,8 +61,13 @@ def test_every_shown_command_parses(page: Path) -> None:
 
 
 def test_recipe_in_the_guide_is_the_default_recipe() -> None:
-    (text,) = blocks(ROOT / "docs" / "guide.md", "toml")
+    text, _ = blocks(ROOT / "docs" / "guide.md", "toml")
     assert Recipe.from_toml(text) == Recipe(name="mine")
+
+
+def test_search_in_the_guide_is_that_of_the_classic_recipe() -> None:
+    _, text = blocks(ROOT / "docs" / "guide.md", "toml")
+    assert tomllib.loads(text)["search"] == load_recipe("early-stopping").search
 
 
 def test_guide_names_every_recipe_verb_and_exit_code() -> None:

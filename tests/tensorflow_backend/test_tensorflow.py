@@ -21,11 +21,12 @@ from inkdigits.data.dataset import Dataset, split_val
 from inkdigits.models.ann import build_ann
 from inkdigits.models.cnn import build_cnn
 from inkdigits.training.augment import augment
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.checkpoint import StateKeeper, all_variables, load_state, restore
 from inkdigits.training.draws import TensorFlowDraws
 from inkdigits.training.loop import compile_model, fit
 from inkdigits.training.material import Material
-from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
+from inkdigits.training.recipe import TrainingRecipe
 
 RECIPE = TrainingRecipe(batch_size=64, epochs=5)
 EVERYTHING = AugmentRecipe(15.0, 0.2, 0.2, 2.0, 1.0, 0.5, 0.5, 0.3, 0.1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from inkdigits.models.backend import set_up_keras
-from inkdigits.training.recipe import AugmentRecipe
+from inkdigits.training.augment_recipe import AugmentRecipe
 
 set_up_keras()
 jax = pytest.importorskip("jax", reason="the draws are JAX's")

@@ -9,6 +9,7 @@ from inkdigits.errors import TrainingFailed
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.predict import make_predictor
+from inkdigits.training.adjustable import numbers_of
 from inkdigits.training.loop import compile_epoch, compile_model, fit, labels_for, shuffled
 from inkdigits.training.recipe import LOSSES, TrainingRecipe
 
@@ -40,7 +41,7 @@ def test_one_epoch_equals_keras_step_by_step(small: Dataset, loss: str, n: int) 
         )
     ]
     (trained, _, optimizer), mean_loss, accuracy = compile_epoch(ours, recipe, n)(
-        values, images, labels, key
+        values, numbers_of(ours), images, labels, key
     )
     seen = []
     for start in range(0, n, 64):

@@ -14,6 +14,8 @@ from inkdigits.data.dataset import Dataset, Examples
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
+from inkdigits.training.adjustable import numbers_of
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.checkpoint import StateKeeper, all_variables, load_state, restore
 from inkdigits.training.loop import (
     compile_epoch,
@@ -25,7 +27,7 @@ from inkdigits.training.loop import (
     trained_variables,
 )
 from inkdigits.training.optimizer import make_optimizer
-from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
+from inkdigits.training.recipe import TrainingRecipe
 
 set_up_keras()
 jax = pytest.importorskip("jax", reason="the compiled loop is JAX's")
@@ -60,7 +62,9 @@ def test_an_epoch_of_the_cnn_equals_keras_step_by_step(small: Dataset) -> None:
     images, labels = small.train.images[:n], small.train.labels[:n].astype(np.int32)
     key = jax.random.key(11)
     values = [[v.value for v in group] for group in trained_variables(ours)]
-    values, mean_loss, accuracy = compile_epoch(ours, recipe, n)(values, images, labels, key)
+    values, mean_loss, accuracy = compile_epoch(ours, recipe, n)(
+        values, numbers_of(ours), images, labels, key
+    )
     losses, hits = [], []
     for chosen in np.asarray(shuffled(key, n)).reshape(-1, 32):
         pixels = images[chosen].astype(np.float32)
@@ -99,7 +103,9 @@ def test_batch_statistics_of_a_partial_batch_are_those_of_digits(small: Dataset)
     compile_model(model, recipe, 33)
     key = next(k for k in map(jax.random.key, range(20)) if 0 < list(shuffled(k, 33)).index(0) < 31)
     values = [[v.value for v in group] for group in trained_variables(model)]
-    (_, (moving_mean, _), _), _, _ = compile_epoch(model, recipe, 33)(values, images, labels, key)
+    (_, (moving_mean, _), _), _, _ = compile_epoch(model, recipe, 33)(
+        values, numbers_of(model), images, labels, key
+    )
     value: Any = images.astype(np.float32)
     for layer in model.layers[:3]:
         value = layer(value)

@@ -38,12 +38,17 @@ def test_recipes_are_read_without_keras() -> None:
         ["train", "quickstart", "--set", "training.epoch=3"],
         ["train", "--out", "/usr"],
         ["train", "--list"],
+        ["train", "--process", "1"],
+        ["tune", "quickstart"],
+        ["tune", "--set", "search.model.dropout.high=2.0"],
+        ["tune", "--trials", "0"],
+        ["tune", "--resume", "absent"],
         ["data", "verify", "absent"],
     ],
 )
 def test_what_needs_no_keras_is_told_without_it(arguments: list[str]) -> None:
     names = loaded_after(f"from inkdigits.cli.main import main; main({arguments!r})")
-    assert not names & {"keras", "jax", "sklearn", "matplotlib"}
+    assert not names & {"keras", "jax", "sklearn", "matplotlib", "optuna"}
 
 
 def test_all_is_sorted_and_complete() -> None:

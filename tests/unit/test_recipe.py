@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkdigits.errors import UsageError
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.recipe import (
     FORMATS,
     LOSSES,
-    AugmentRecipe,
     EarlyStopping,
     Recipe,
     load_recipe,

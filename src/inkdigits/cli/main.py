@@ -121,7 +121,7 @@ def data_explore(
 
 
 @app.command("train")
-def train(
+def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe's name or .toml file (default: early-stopping).")
     ] = None,
@@ -139,6 +139,20 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", help="Continue this run folder.")
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option("--devices", metavar="N", help="Share each batch among N devices."),
+    ] = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of process 0, for several processes."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", help="So many train together.")
+    ] = None,
+    process: Annotated[
+        int | None, typer.Option(metavar="I", help="This one's number; 0 alone writes.")
+    ] = None,
     show_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
 ) -> None:
     """Train a recipe into a run folder: models, evaluation, plots, report."""
@@ -147,7 +161,45 @@ def train(
     if show_recipes:
         verb.list_recipes()
         return
-    verb.train(recipe, data, overrides or [], seed, out, resume)
+    group = verb.group_of(coordinator, processes, process)
+    verb.train(recipe, data, overrides or [], seed, out, resume, devices, group)
+
+
+@app.command("tune")
+def tune(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe with a [search] table (default: early-stopping).")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="So many trainings (default: 40).")
+    ] = None,
+    data: DataOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder (default: runs/tune-NAME).")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Continue the search in this folder.")
+    ] = None,
+    pruning: Annotated[
+        bool, typer.Option("--pruning/--no-pruning", help="End poor trials early.")
+    ] = True,
+) -> None:
+    """Search for better values of a recipe's keys, judged on val."""
+    from inkdigits.cli import tune as verb
+
+    try:
+        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning)
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise missing("tune", error) from error
 
 
 @app.command("evaluate")

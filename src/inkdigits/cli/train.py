@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from inkdigits.errors import UsageError
-from inkdigits.training.folder import require_free, require_run
+from inkdigits.training.devices import ONE_DEVICE, Devices, Group, find_devices, quieten
+from inkdigits.training.folder import RECIPE_FILE, require_free, require_run
 from inkdigits.training.recipe import Recipe, load_recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def train(
     seed: int | None,
     out: Path | None,
     resume: Path | None,
+    count: int | None = None,
+    group: Group | None = None,
 ) -> None:
-    """Train or resume, and print what came of it."""
+    """Train or resume, on `count` devices of each process of `group`; print what came of it."""
     changes = [name, data, overrides, seed, out]
     if resume is not None and any(change not in (None, []) for change in changes):
         raise UsageError(
@@ -47,23 +50,58 @@ def train(
         require_run(resume)
     if out is not None:
         require_free(out)
+    shared = count is not None or group is not None
+    if shared:
+        quieten()
+    if group is not None and group.process > 0:
+        devices = prepare(count, group)
+        from inkdigits.training.run import take_part
+
+        take_part(load_recipe(str(resume / RECIPE_FILE)) if resume else recipe, devices, resume)
+        typer.echo(f"process {group.process} of {group.processes}: done")
+        return
     console = Console(stderr=True)
     from inkdigits.evaluation.reload import ReloadCheck
 
     # It imports Keras on the second core while this process does the same and then trains.
     with ReloadCheck() as check:
-        from inkdigits.models.backend import set_up_keras, without_extras
-
-        with without_extras():
-            set_up_keras()
+        devices = prepare(count, group) if shared else prepare_one()
         # What the report needs is imported while the epoch is being compiled.
         Thread(target=import_report_tools, daemon=True).start()
         from inkdigits.training import run as runs
 
         if resume is not None:
-            tell(runs.resume(resume, console=console, check=check))
+            tell(runs.resume(resume, console=console, check=check, devices=devices))
         else:
-            tell(runs.train(recipe, out=out, console=console, check=check))
+            tell(runs.train(recipe, out=out, console=console, check=check, devices=devices))
+
+
+def prepare_one() -> Devices:
+    """Set up Keras for its default device."""
+    from inkdigits.models.backend import set_up_keras, without_extras
+
+    with without_extras():
+        set_up_keras()
+    return ONE_DEVICE
+
+
+def prepare(count: int | None, group: Group | None) -> Devices:
+    """Set up Keras for `count` devices of each process, 1 if it is not given."""
+    prepare_one()
+    return find_devices(1 if count is None else count, group)
+
+
+def group_of(coordinator: str | None, processes: int | None, process: int | None) -> Group | None:
+    """Return the group that three options describe, which go together; None without them."""
+    given = coordinator, processes, process
+    if given == (None, None, None):
+        return None
+    if coordinator is None or processes is None or process is None:
+        raise UsageError(
+            "--coordinator, --processes and --process go together, got "
+            f"{', '.join(map(str, given))}."
+        )
+    return Group(coordinator, processes, process)
 
 
 def import_report_tools() -> None:

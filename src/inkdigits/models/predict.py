@@ -16,15 +16,18 @@ CHUNK = 2000
 TINY = np.float32(1e-30)
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+# (trainable values, other values, images) → outputs, compiled by JAX
+Forward = Callable[..., Any]
 
 
-def make_predictor(model: keras.Model) -> Predict:
+def make_predictor(model: keras.Model, forward: Forward | None = None) -> Predict:
     """Return a function from uint8 images (N, 28, 28) to float32 probabilities (N, 10).
 
     A model with an eleventh class is asked which digit it is, if it is one. It always uses the
-    model's current weights. On JAX it is compiled once, for CHUNK images.
+    model's current weights. On JAX it is compiled once, for CHUNK images; `forward`, if given, is
+    what `compile_forward` made for a model of the same layers.
     """
-    predict_classes = make_class_predictor(model)
+    predict_classes = make_class_predictor(model, forward)
     if model.output_shape[-1] == CLASSES:
         return predict_classes
 
@@ -38,13 +41,15 @@ def among_digits(classes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(digits / digits.sum(axis=1, keepdims=True), np.float32)
 
 
-def make_class_predictor(model: keras.Model) -> Predict:
+def make_class_predictor(model: keras.Model, forward: Forward | None = None) -> Predict:
     """Return a function from uint8 images (N, 28, 28) to all of the outputs, float32 (N, C)."""
-    forward = compile_forward(model) if keras.backend.backend() == "jax" else model.predict_on_batch
+    ask = model.predict_on_batch
+    if keras.backend.backend() == "jax":
+        ask = with_weights(model, forward or compile_forward(model))
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [
-            np.asarray(forward(pad(images[start : start + CHUNK])), np.float32)
+            np.asarray(ask(pad(images[start : start + CHUNK])), np.float32)
             for start in range(0, len(images), CHUNK)
         ]
         nothing = np.zeros((0, model.output_shape[-1]), np.float32)
@@ -53,8 +58,8 @@ def make_class_predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def compile_forward(model: keras.Model) -> Callable[[NDArray[np.uint8]], Any]:
-    """Return the model's forward pass as one compiled JAX program."""
+def compile_forward(model: keras.Model) -> Forward:
+    """Return the model's forward pass as one compiled JAX program, its weights among the inputs."""
     import jax
 
     def forward_pass(trainable: Any, non_trainable: Any, images: Any) -> Any:
@@ -62,7 +67,12 @@ def compile_forward(model: keras.Model) -> Callable[[NDArray[np.uint8]], Any]:
         pixels = images.astype("float32")
         return model.stateless_call(trainable, non_trainable, pixels, training=False)[0]
 
-    forward = jax.jit(forward_pass)
+    forward: Forward = jax.jit(forward_pass)
+    return forward
+
+
+def with_weights(model: keras.Model, forward: Forward) -> Callable[[NDArray[np.uint8]], Any]:
+    """Return `forward` with the weights that `model` has when it is called."""
 
     def call(images: NDArray[np.uint8]) -> Any:
         trainable = [v.value for v in model.trainable_variables]

@@ -13,10 +13,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.clutter import clutter
 from inkdigits.training.draws import Draws, JaxDraws, TensorFlowDraws
 from inkdigits.training.light import redraw_pen, relight
-from inkdigits.training.recipe import AugmentRecipe
 from inkdigits.training.warp import warp
 
 

@@ -32,9 +32,9 @@ COLUMNS = (
 
 
 class History(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps one row an epoch and writes them as `history.csv`."""
+    """Keeps one row an epoch and writes them as `history.csv`, if it has a path."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         super().__init__()
         self._path = path
         self.rows: list[Row] = []
@@ -51,6 +51,8 @@ class History(keras.callbacks.Callback):  # type: ignore[misc]
 
     def write(self) -> None:
         """Write all rows."""
+        if self._path is None:
+            return
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
         writer.writeheader()

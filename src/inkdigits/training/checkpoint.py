@@ -161,13 +161,13 @@ def count(arrays: dict[str, Array], prefix: str) -> int:
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves the state after every epoch, and gives a resumed training its memory back.
 
-    It must come last: then the others have been reset when it restores them at the start, and have
-    done their work when it saves at the end of an epoch.
+    Without a `path` it saves nothing. It must come last: then the others have been reset when it
+    restores them at the start, and have done their work when it saves at the end of an epoch.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         others: Sequence[keras.callbacks.Callback],
         resumed: State | None,
     ) -> None:
@@ -183,4 +183,6 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Save the state."""
+        if self._path is None:
+            return
         save_state(capture(self.model, self._others, epoch + 1), self._path)

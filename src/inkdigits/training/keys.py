@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from functools import cache
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from inkdigits.errors import UsageError
 
@@ -47,7 +48,7 @@ def dotted_keys(table: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
     """Build the dataclass `kind` from a table, refusing unknown keys and wrong types."""
-    hints = get_type_hints(kind)
+    hints = hints_of(cast("Hashable", kind))
     known = [f.name for f in fields(kind)]
     for name in table:
         if name not in known:
@@ -56,12 +57,22 @@ def build(kind: type[Any], table: Mapping[str, Any], prefix: str = "") -> Any:
     return kind(**values)
 
 
+@cache
+def hints_of(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; a search builds thousands of recipes."""
+    return get_type_hints(kind)
+
+
 def convert(hint: Any, value: Any, key: str) -> Any:
     """Return `value` as the type `hint` asks for; raises UsageError when it is another."""
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise UsageError(f"{key} must be a table, got {value!r}.")
         return build(hint, value, f"{key}.")  # type: ignore[arg-type]
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key} must be a table, got {value!r}.")
+        return dict(value)
     if get_args(hint):
         inner = get_args(hint)[0]
         if not isinstance(value, (list, tuple)):

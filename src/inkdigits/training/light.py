@@ -6,8 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.draws import Draws
-from inkdigits.training.recipe import AugmentRecipe
 from inkdigits.training.warp import SIDE
 
 INK = 255.0

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.imaging.line import HEIGHT, MAX_WIDTH, WIDTH_STEP
 from inkdigits.models.line import BLANK, STEP
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.numbers import Crop, Numbers, longest
-from inkdigits.training.recipe import AugmentRecipe, TrainingRecipe
+from inkdigits.training.recipe import TrainingRecipe
 
 STRIP = 640
 """Columns of a strip: the widest crop, or some five usual ones."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -18,16 +19,31 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import TrainingFailed
-from inkdigits.models.predict import make_predictor
+from inkdigits.models.predict import Forward, compile_forward, make_predictor
+from inkdigits.training.adjustable import exchanged, numbers_of
 from inkdigits.training.augment import augment
+from inkdigits.training.devices import ONE_DEVICE, Devices
 from inkdigits.training.draws import JaxDraws
 from inkdigits.training.material import Material
 from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import TrainingRecipe
 
 Logs = dict[str, float]
-# (variables, images, labels, key) → (variables, mean loss, accuracy)
+# (variables, numbers, images, labels, key) → (variables, mean loss, accuracy)
 EpochProgram = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The programs of a training: one epoch, and the model's answers; and where they run.
+
+    They serve every model of the same layers, optimizer and batch size on as many examples; the
+    weights, the seed, the rates and the schedule's numbers are inputs (`training/adjustable.py`).
+    """
+
+    epoch: EpochProgram
+    forward: Forward
+    devices: Devices
 
 
 def compile_model(model: keras.Model, recipe: TrainingRecipe, n: int) -> None:
@@ -53,10 +69,13 @@ def fit(
     *,
     first_epoch: int = 0,
     stopped: bool = False,
+    compiled: Compiled | None = None,
 ) -> None:
     """Train a compiled `model` from `first_epoch` to the recipe's last epoch.
 
     With `stopped`, an earlier part of the training has ended it: callbacks get to finish only.
+    `compiled`, on JAX, are programs that `compile_training` has made: for several devices, or for
+    an earlier training of the same shape.
 
     The order of the examples in an epoch depends on the seed and the epoch number alone, so a
     resumed training sees what an unbroken one would have seen. Each epoch's logs hold loss,
@@ -69,7 +88,8 @@ def fit(
         calls.on_train_end()
         return
     if keras.backend.backend() == "jax":
-        fit_compiled(model, train, val, recipe, callbacks, first_epoch)
+        compiled = compiled or compile_training(model, recipe, len(train))
+        fit_compiled(model, train, val, recipe, callbacks, first_epoch, compiled)
         return
     from inkdigits.training.keras_fit import fit_with_keras
 
@@ -83,14 +103,15 @@ def fit_compiled(
     recipe: TrainingRecipe,
     callbacks: Sequence[keras.callbacks.Callback],
     first_epoch: int,
+    compiled: Compiled,
 ) -> None:
     """Run the epochs on JAX, one compiled program each, with Keras's callbacks around them."""
     steps = math.ceil(len(train) / recipe.batch_size)
     calls = keras.callbacks.CallbackList(
         list(callbacks), model=model, epochs=recipe.epochs, steps=steps, verbose=0
     )
-    run_epoch = epoch_runner(model, train, recipe)
-    measure_val = val_measurer(model, val)
+    run_epoch = epoch_runner(model, train, recipe, compiled)
+    measure_val = val_measurer(model, val, compiled)
     model.stop_training = False
     calls.on_train_begin()
     logs: Logs = {}
@@ -99,7 +120,7 @@ def fit_compiled(
             break
         calls.on_epoch_begin(epoch)
         started = time.perf_counter()
-        logs = run_epoch(epoch) | measure_val()
+        logs = compiled.devices.agree(run_epoch(epoch) | measure_val())
         logs["learning_rate"] = float(model.optimizer.learning_rate)
         logs["seconds"] = time.perf_counter() - started
         require_finite(logs, epoch, recipe)
@@ -107,21 +128,34 @@ def fit_compiled(
     calls.on_train_end(logs)
 
 
+def compile_training(
+    model: keras.Model, recipe: TrainingRecipe, n: int, devices: Devices = ONE_DEVICE
+) -> Compiled:
+    """Return the programs that train a compiled `model` on `n` examples, and ask it."""
+    return Compiled(compile_epoch(model, recipe, n, devices), compile_forward(model), devices)
+
+
 def epoch_runner(
-    model: keras.Model, train: Examples | Material, recipe: TrainingRecipe
+    model: keras.Model,
+    train: Examples | Material,
+    recipe: TrainingRecipe,
+    compiled: Compiled,
 ) -> Callable[[int], Logs]:
     """Return a function that runs one epoch and leaves the new values in the model's variables."""
     import jax
 
-    program = compile_epoch(model, recipe, len(train))
-    images = jax.numpy.asarray(train.images)
-    labels = jax.numpy.asarray(labels_for(recipe.loss, train.labels, model.output_shape[-1]))
+    devices = compiled.devices
+    images = devices.everywhere(train.images)
+    labels = devices.everywhere(labels_for(recipe.loss, train.labels, model.output_shape[-1]))
     root = jax.random.key(recipe.seed)
+    numbers = numbers_of(model)
 
     def run_epoch(epoch: int) -> Logs:
         variables = trained_variables(model)
-        values = [[v.value for v in group] for group in variables]
-        values, loss, accuracy = program(values, images, labels, jax.random.fold_in(root, epoch))
+        values = devices.everywhere([[v.value for v in group] for group in variables])
+        key = devices.everywhere(jax.random.fold_in(root, epoch))
+        found = compiled.epoch(values, numbers, images, labels, key)
+        values, loss, accuracy = devices.here(found)
         for group, new_values in zip(variables, values, strict=True):
             for variable, value in zip(group, new_values, strict=True):
                 variable.assign(value)
@@ -135,7 +169,9 @@ def trained_variables(model: keras.Model) -> list[list[Any]]:
     return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
 
 
-def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochProgram:
+def compile_epoch(
+    model: keras.Model, recipe: TrainingRecipe, n: int, devices: Devices = ONE_DEVICE
+) -> EpochProgram:
     """Return the program of one epoch over `n` examples: one compiled scan over its steps.
 
     A network with convolutions on a CPU is the exception: XLA runs a convolution inside a loop
@@ -145,16 +181,19 @@ def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochPr
     import jax
     import jax.numpy as jnp
 
-    step = make_step(model, recipe)
+    step = make_step(model, recipe, devices)
 
     def plan(key: Any) -> Any:
-        order, counts = in_batches(shuffled(key, n), min(recipe.batch_size, n))
+        # Sorted whole on each device: sorted in parts, ties would come out in another order.
+        order, counts = in_batches(devices.on_each(shuffled(key, n)), min(recipe.batch_size, n))
         return order, counts, jax.random.split(jax.random.fold_in(key, n), len(order))
 
-    def scanned(values: Any, images: Any, labels: Any, key: Any) -> Any:
+    def scanned(values: Any, numbers: Any, images: Any, labels: Any, key: Any) -> Any:
         carry = (values, jnp.float32(0), jnp.float32(0))
         (values, loss_sum, hit_sum), _ = jax.lax.scan(
-            lambda carry, inputs: (step(carry, images, labels, *inputs), None), carry, plan(key)
+            lambda carry, inputs: (step(carry, numbers, images, labels, *inputs), None),
+            carry,
+            plan(key),
         )
         return values, loss_sum / n, hit_sum / n
 
@@ -163,12 +202,12 @@ def compile_epoch(model: keras.Model, recipe: TrainingRecipe, n: int) -> EpochPr
         return program
     plan_epoch, run_step = jax.jit(plan), jax.jit(step, donate_argnums=0)
 
-    def stepped(values: Any, images: Any, labels: Any, key: Any) -> Any:
+    def stepped(values: Any, numbers: Any, images: Any, labels: Any, key: Any) -> Any:
         # Donated memory must not be what the model's variables still refer to.
         carry = (jax.tree.map(jnp.copy, values), jnp.float32(0), jnp.float32(0))
         order, counts, keys = plan_epoch(key)
         for inputs in zip(order, counts, keys, strict=True):
-            carry = run_step(carry, images, labels, *inputs)
+            carry = run_step(carry, numbers, images, labels, *inputs)
         values, loss_sum, hit_sum = carry
         return values, loss_sum / n, hit_sum / n
 
@@ -180,10 +219,13 @@ def has_convolution(model: keras.Model) -> bool:
     return any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
 
 
-def make_step(model: keras.Model, recipe: TrainingRecipe) -> Callable[..., Any]:
-    """Return `step(carry, images, labels, chosen, counts, key)`: one batch, augmented, learnt.
+def make_step(
+    model: keras.Model, recipe: TrainingRecipe, devices: Devices = ONE_DEVICE
+) -> Callable[..., Any]:
+    """Return `step(carry, numbers, images, labels, chosen, counts, key)`: one batch learnt.
 
-    The carry holds the variables and the sums of losses and of hits so far.
+    The carry holds the variables and the sums of losses and of hits so far. Each device distorts
+    and learns its part of the batch; the sums over the batch are what they exchange.
     """
     import jax
     import jax.numpy as jnp
@@ -201,13 +243,17 @@ def make_step(model: keras.Model, recipe: TrainingRecipe) -> Callable[..., Any]:
 
     gradient_of = jax.value_and_grad(batch_loss, has_aux=True)
 
-    def step(carry: Any, images: Any, labels: Any, chosen: Any, counts: Any, key: Any) -> Any:
+    def step(
+        carry: Any, numbers: Any, images: Any, labels: Any, chosen: Any, counts: Any, key: Any
+    ) -> Any:
         (trainable, non_trainable, optimizer), loss_sum, hit_sum = carry
+        chosen, counts = devices.shared_out((chosen, counts))
         pixels = augment(JaxDraws(key), images[chosen], recipe.augment)
         batch = pixels, labels[chosen], counts
-        (loss, (non_trainable, hits)), gradients = gradient_of(trainable, non_trainable, batch)
-        trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
-        values = [trainable, non_trainable, optimizer]
+        with exchanged(model, numbers):
+            (loss, (non_trainable, hits)), gradients = gradient_of(trainable, non_trainable, batch)
+            trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+        values = devices.on_each([trainable, non_trainable, optimizer])
         return values, loss_sum + loss * jnp.sum(counts), hit_sum + hits
 
     return step
@@ -254,9 +300,9 @@ def class_of(labels: Any) -> Any:
     return labels if labels.ndim == 1 else labels.argmax(-1)
 
 
-def val_measurer(model: keras.Model, val: Examples) -> Callable[[], Logs]:
+def val_measurer(model: keras.Model, val: Examples, compiled: Compiled) -> Callable[[], Logs]:
     """Return a function that measures val_loss and val_accuracy with the current weights."""
-    predict = make_predictor(model)
+    predict = make_predictor(model, compiled.forward)
     labels = val.labels.astype(np.intp)
 
     def measure_val() -> Logs:

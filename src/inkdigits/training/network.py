@@ -19,7 +19,7 @@ from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
-from inkdigits.training.loop import compile_model, fit
+from inkdigits.training.loop import Compiled, compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, gather_material
 from inkdigits.training.recipe import Recipe
 
@@ -85,11 +85,12 @@ def build_model(recipe: Recipe) -> keras.Model:
 def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:
     """Run the epochs that are left, with the recipe's callbacks, and return the history."""
     settings, state = job.recipe.training, job.state
-    history = History(job.folder / "history.csv")
+    writes = job.devices.primary
+    history = History(job.folder / "history.csv" if writes else None)
     remembering: list[Callback] = [history, *early_stopping(job.recipe), *job.callbacks]
     progress = ProgressBar(job.console, settings.epochs)
-    others = [*outputs(job.recipe, job.folder, history), progress]
-    keeper = StateKeeper(job.folder / STATE_FILE, remembering, state)
+    others = [*(outputs(job.recipe, job.folder, history) if writes else []), progress]
+    keeper = StateKeeper(job.folder / STATE_FILE if writes else None, remembering, state)
     if state is not None:
         restore(state, model)
     with progress:
@@ -101,8 +102,16 @@ def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Exam
             [*remembering, *others, keeper],
             first_epoch=state.epoch if state else 0,
             stopped=state.stopped if state else False,
+            compiled=shared_programs(model, job, len(train_part)),
         )
     return history.rows
+
+
+def shared_programs(model: keras.Model, job: Job, n: int) -> Compiled | None:
+    """Return the programs of a training on several devices, None for the usual single one."""
+    if job.devices.mesh is None:
+        return None
+    return compile_training(model, job.recipe.training, n, job.devices)
 
 
 def early_stopping(recipe: Recipe) -> list[Callback]:

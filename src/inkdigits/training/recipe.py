@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.errors import UsageError
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.keys import assign, build, nearest, require
+from inkdigits.training.search_table import Axis, axes_of, with_values
 
 KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
@@ -105,52 +107,6 @@ class ModelRecipe:
             1 <= layers <= 100 for layers in self.depth
         )
         require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")
-
-
-@dataclass(frozen=True)
-class AugmentRecipe:
-    """How far each image is distorted at random, anew in every epoch; 0 leaves a kind out.
-
-    `rotation` ± degrees; `scale` and `shear` ± shares, height and width scaled apart; `shift` ±
-    pixels; `elastic` the standard deviation of a smooth field, in pixels; `pen` ± pixels of stroke
-    on either side, 0–1; `blur` 0–1; `contrast` the standard deviation of the logarithm of gamma;
-    `noise` the largest standard deviation of grain, as a share of full ink; `clutter` the share of
-    images with something in the way: stains, lines, grain, fog, blur.
-    """
-
-    rotation: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    shift: float = 0.0
-    elastic: float = 0.0
-    pen: float = 0.0
-    blur: float = 0.0
-    contrast: float = 0.0
-    noise: float = 0.0
-    clutter: float = 0.0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "rotation": 180,
-            "scale": 1,
-            "shear": 1,
-            "shift": 14,
-            "elastic": 14,
-            "contrast": 2,
-        }
-        for name, value in asdict(self).items():
-            top = limits.get(name, 1)
-            require(f"training.augment.{name}", value, 0 <= value <= top, f"0–{top}")
-
-    @property
-    def moves(self) -> bool:
-        """Whether pixels change places."""
-        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic))
-
-    @property
-    def changes_light(self) -> bool:
-        """Whether pixels change their values."""
-        return any((self.blur, self.contrast, self.noise))
 
 
 @dataclass(frozen=True)
@@ -255,7 +211,10 @@ class SaveRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe; UsageError for an unknown key, a wrong type or a value out of range."""
+    """A whole recipe; UsageError for an unknown key, a wrong type or a value out of range.
+
+    `search` is the nested table of what `inkdigits tune` varies.
+    """
 
     name: str
     title: str = ""
@@ -265,6 +224,7 @@ class Recipe:
     save: SaveRecipe = field(default_factory=SaveRecipe)
     ensemble: EnsembleRecipe = field(default_factory=EnsembleRecipe)
     distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
+    search: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         soft = self.training.loss == LOSSES[1]
@@ -272,6 +232,24 @@ class Recipe:
         require("training.loss", self.training.loss, fits, f"{LOSSES[1]} to learn from a teacher")
         made = min(self.data.numbers, self.data.val_numbers) > 0
         require("model.kind", self.model.kind, made or self.model.kind != "line", MADE_HINT)
+        for axis in self.axes():
+            for value in axis.ends():
+                self.try_out(axis.key, value)
+
+    def axes(self) -> tuple[Axis, ...]:
+        """Return what the search varies, sorted by key."""
+        return axes_of(self.search, asdict(self) | {"search": {}})
+
+    def try_out(self, key: str, value: Any) -> None:
+        """Raise UsageError where the search may give `key` a `value` that a recipe refuses."""
+        try:
+            self.at({key: value})
+        except UsageError as error:
+            raise UsageError(f"search.{key} goes too far: {error.message}", error.hint) from error
+
+    def at(self, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe at these values of its axes, by key, with no search left in it."""
+        return recipe_of(with_values(asdict(self), values))
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "the recipe") -> Recipe:
@@ -286,7 +264,8 @@ class Recipe:
         """Return the resolved recipe as TOML that `from_toml` reads back to an equal one."""
         import tomli_w
 
-        return tomli_w.dumps(asdict(self))
+        table = asdict(self)
+        return tomli_w.dumps({name: part for name, part in table.items() if part != {}})
 
     def override(self, assignments: Sequence[str]) -> Recipe:
         """Return the recipe with each `key=value` applied, as in `training.epochs=3`."""

@@ -32,6 +32,7 @@ from inkdigits.models.predict import make_predictor
 from inkdigits.training.calibrate import calibrate
 from inkdigits.training.callbacks import Row
 from inkdigits.training.checkpoint import STATE_FILE, load_state
+from inkdigits.training.devices import ONE_DEVICE, Devices, require_even
 from inkdigits.training.ensemble import build_ensemble
 from inkdigits.training.environment import describe_environment
 from inkdigits.training.folder import (
@@ -73,17 +74,20 @@ def train(
     callbacks: Sequence[Callback] = (),
     console: Console | None = None,
     check: ReloadCheck | None = None,
+    devices: Devices = ONE_DEVICE,
 ) -> Run:
     """Train a recipe (or the one of that name) into a new run folder and return the Run.
 
     `out` is the folder, by default `runs/NAME`; `data` replaces the recipe's source; `callbacks`
     are Keras callbacks that run besides the recipe's own; `console` shows progress (default: none);
-    `check` is a reload check that was started early, to be warm at the end. Raises the errors of
+    `check` is a reload check that was started early, to be warm at the end; `devices` share the
+    batches, and other processes than the primary call `take_part` instead. Raises the errors of
     `load_dataset`, UsageError for a folder in use, TrainingFailed and CannotWrite.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if data is not None:
         recipe = recipe.with_source(data)
+    require_even(recipe, devices)
     dataset = load_dataset(recipe.data.source)
     recipe = recipe.with_source(lasting_source(recipe.data.source, dataset))
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
@@ -92,7 +96,7 @@ def train(
         {RECIPE_FILE: recipe.to_toml(), ENVIRONMENT_FILE: as_json(environment)},
         numbered=out is None,
     )
-    job = Job(recipe, folder, dataset, None, callbacks, console or quiet_console())
+    job = Job(recipe, folder, dataset, None, callbacks, console or quiet_console(), devices)
     with check or ReloadCheck() as running:
         return carry_out(job, running)
 
@@ -103,6 +107,7 @@ def resume(
     callbacks: Sequence[Callback] = (),
     console: Console | None = None,
     check: ReloadCheck | None = None,
+    devices: Devices = ONE_DEVICE,
 ) -> Run:
     """Continue the training in `folder` to the result that it would have had without a break.
 
@@ -111,6 +116,7 @@ def resume(
     """
     require_run(folder)
     recipe = load_recipe(str(folder / RECIPE_FILE))
+    require_even(recipe, devices)
     dataset = load_dataset(recipe.data.source)
     before = read_json(folder / ENVIRONMENT_FILE)["data"]["sha256"]
     if dataset.sha256 != before:
@@ -123,9 +129,23 @@ def resume(
     remove_torn(folder)
     path = folder / STATE_FILE
     state = load_state(path) if path.is_file() else None
-    job = Job(recipe, folder, dataset, state, callbacks, console or quiet_console())
+    job = Job(recipe, folder, dataset, state, callbacks, console or quiet_console(), devices)
     with check or ReloadCheck() as running:
         return carry_out(job, running)
+
+
+def take_part(recipe: Recipe, devices: Devices, resumed: Path | None = None) -> None:
+    """Train with this process's `devices` for the primary, which alone measures and writes.
+
+    `resumed` is the run folder that the primary continues. Raises what `train` does.
+    """
+    require_even(recipe, devices)
+    path = Path() if resumed is None else resumed / STATE_FILE
+    state = load_state(path) if path.is_file() else None
+    dataset = load_dataset(recipe.data.source)
+    set_up_keras()
+    job = Job(recipe, Path(), dataset, state, (), quiet_console(), devices)
+    train_network(job, *split_val(dataset.train, recipe.data.val_fraction))
 
 
 def carry_out(job: Job, check: ReloadCheck) -> Run:

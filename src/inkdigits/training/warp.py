@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from inkdigits.training.augment_recipe import AugmentRecipe
 from inkdigits.training.draws import Draws
-from inkdigits.training.recipe import AugmentRecipe
 
 SIDE = 28
 MIDDLE = (SIDE - 1) / 2

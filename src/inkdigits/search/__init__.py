@@ -1,0 +1,1 @@
+"""Better settings for a recipe, found by existing engines; `inkdigits tune`."""
