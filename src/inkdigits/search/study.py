@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from inkdigits.errors import InvalidData
-from inkdigits.reading.journal import lock
+from inkdigits.files import lock
 from inkdigits.training.search_table import Axis
 
 JOURNAL = "journal.log"
@@ -36,7 +36,7 @@ def opened(folder: Path, *, pruning: bool) -> Iterator[optuna.Study]:
     """
     path = folder / JOURNAL
     with path.open("ab+") as file:
-        lock(file.fileno(), path)
+        lock(file.fileno(), path, "Wait for it to end.")
         cut_torn_line(path)
         Path(f"{path}.lock").unlink(missing_ok=True)
         yield load(path, pruning=pruning)
