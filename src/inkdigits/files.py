@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,21 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
         f"cannot write {str(path)!r}: {reason}.",
         "Free some space, or choose a place you may write to.",
     )
+
+
+def open_growing(path: Path) -> FileIO:
+    """Open a file to read and write, unbuffered, made where there is none; raises CannotWrite."""
+    try:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: PTH123
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def write_whole(file: FileIO, content: bytes) -> None:
+    """Write all of `content`: an unbuffered file may take only a part at a time."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
 def lock(file: int, path: Path, hint: str) -> None:

@@ -37,6 +37,13 @@ DataOption = Annotated[
     str | None,
     typer.Option("--data", help="auto, mnist, digits, or a folder (IDX files or labelled images)."),
 ]
+OverridesOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+HostOption = Annotated[str, typer.Option("--host", help="The address to listen at.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="An ONNX artefact (default: the bundled model).")
 ]
@@ -126,13 +133,8 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         str | None, typer.Argument(help="A recipe's name or .toml file (default: early-stopping).")
     ] = None,
     data: DataOption = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    overrides: OverridesOption = None,
+    seed: SeedOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder (default: runs/NAME).")
     ] = None,
@@ -174,13 +176,8 @@ def tune(
         int | None, typer.Option("--trials", metavar="N", help="So many trainings (default: 40).")
     ] = None,
     data: DataOption = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    overrides: OverridesOption = None,
+    seed: SeedOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder (default: runs/tune-NAME).")
     ] = None,
@@ -279,8 +276,8 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
 @app.command("serve")
 def serve(  # noqa: PLR0913, PLR0917 (each is an option of the command)
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8000,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     model: ModelOption = None,
     api_key: Annotated[
         str | None,
@@ -352,8 +349,8 @@ def review(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         float,
         typer.Option("--target-error", metavar="P", help="The share of wrong readings to reach."),
     ] = 0.01,
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8000,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     model: ModelOption = None,
     layout: LayoutOption = "auto",
     length: LengthOption = None,

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from inkdigits.errors import CannotWrite, UsageError
-from inkdigits.files import cannot_write, lock, make_folder
+from inkdigits.files import cannot_write, lock, make_folder, open_growing, write_whole
 
 SUFFIX = ".part"
 FLUSH_SECONDS = 0.05
@@ -55,10 +55,7 @@ class Journal:
         self._waiting: list[bytes] = []
         self._flushed = self._synced = time.monotonic()
         make_folder(path.parent)
-        try:
-            self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: PTH123, SIM115
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        self._file = open_growing(path)
         try:
             lock(self._file.fileno(), path, "Wait for it to end, or choose another --out.")
             self._size = self._load(dict(header), inputs)
@@ -116,12 +113,11 @@ class Journal:
 
     def flush(self) -> None:
         """Write what waits; once a second also through to the disk. Raises CannotWrite."""
-        content = memoryview(b"".join(self._waiting))
+        content = b"".join(self._waiting)
         self._waiting.clear()
         self._flushed = now = time.monotonic()
         try:
-            while content:
-                content = content[self._file.write(content) or 0 :]
+            write_whole(self._file, content)
             if now - self._synced > SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = now

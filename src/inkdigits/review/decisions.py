@@ -19,14 +19,13 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from inkdigits import __version__
 from inkdigits.errors import Conflict, InvalidData, UsageError
-from inkdigits.files import cannot_write, lock
-from inkdigits.reading.journal import MARK, line_of, parsed
+from inkdigits.files import cannot_write, lock, open_growing, write_whole
+from inkdigits.reading.journal import BEGINNING, MARK, line_of, parsed
 from inkdigits.reading.result import Spot
 from inkdigits.review.items import Key
 
 SUFFIX = ".decisions"
 HEADER = {MARK: __version__, "kind": "decisions"}
-BEGINNING = f'{{"{MARK}": '.encode()
 Verdict: TypeAlias = Literal["read", "none", "unreadable"]
 """It says `text`; there is no number, as the reader said; nobody can read it."""
 
@@ -110,10 +109,7 @@ class Decisions:
         self.path = path
         self.book = Book()
         self._turn = threading.Lock()
-        try:
-            self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: PTH123, SIM115
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        self._file = open_growing(path)
         try:
             lock(self._file.fileno(), path, "Use the page of the review that is open.")
             entries, self._size = load(path)
@@ -153,9 +149,7 @@ class Decisions:
         try:
             self._file.seek(self._size)
             self._file.truncate()
-            content = memoryview(line)
-            while content:
-                content = content[self._file.write(content) or 0 :]
+            write_whole(self._file, line)
             os.fsync(self._file.fileno())
         except OSError as error:
             raise cannot_write(self.path, error) from error
