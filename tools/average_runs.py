@@ -31,7 +31,7 @@ from inkdigits.reading.line_engine import LineEngine
 from inkdigits.training.folder import RECIPE_FILE
 from inkdigits.training.line import NUMBERS_FOLDER, build
 from inkdigits.training.line_run import check_parity, with_curve
-from inkdigits.training.numbers import Numbers, read_part
+from inkdigits.training.numbers import read_parts
 from inkdigits.training.recipe import Recipe, load_recipe
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     model = averaged(recipe, shares)
     data = load_dataset(recipe.data.source)
     metadata = line_metadata(recipe=recipe.to_toml(), data_name=data.name, data_sha256=data.sha256)
-    val = numbers_in(folder / NUMBERS_FOLDER / "val")
+    val = read_parts(sorted((folder / NUMBERS_FOLDER / "val").glob("*.npz")))
     content = export_onnx(model, metadata)
     check_parity(model, content, val)
     read = read_crops(LineEngine(content), val.images)
@@ -75,15 +75,6 @@ def averaged(recipe: Recipe, shares: Mapping[Path, float]) -> keras.Model:
         total = [one + share * other for one, other in zip(total, own, strict=True)]
     model.set_weights([weights / sum(shares.values()) for weights in total])
     return model
-
-
-def numbers_in(folder: Path) -> Numbers:
-    """Return the numbers that a run keeps in `folder`."""
-    parts = [read_part(path) for path in sorted(folder.glob("*.npz"))]
-    return Numbers(
-        [image for part in parts for image in part.images],
-        [text for part in parts for text in part.texts],
-    )
 
 
 if __name__ == "__main__":

@@ -69,11 +69,7 @@ def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
                 task.result()
                 done += tasks[task]
                 say(done)
-    parts = [read_part(path) for path in paths]
-    return Numbers(
-        [image for part in parts for image in part.images],
-        [text for part in parts for text in part.texts],
-    )
+    return read_parts(paths)
 
 
 def write_part(path: Path, n: int, digits: Examples, seed: int, number: int) -> None:
@@ -93,6 +89,15 @@ def write_numbers(path: Path, numbers: Numbers) -> None:
         "texts": np.frombuffer("\n".join(numbers.texts).encode(), np.uint8),
     }
     write_arrays(path, arrays)
+
+
+def read_parts(paths: Sequence[Path]) -> Numbers:
+    """Read parts as one; raises InvalidData when one is damaged."""
+    parts = [read_part(path) for path in paths]
+    return Numbers(
+        [image for part in parts for image in part.images],
+        [text for part in parts for text in part.texts],
+    )
 
 
 def read_part(path: Path) -> Numbers:
