@@ -23,10 +23,12 @@ set_up_keras()
 from inkdigits.models.ctc import ctc_loss, forward_backward, greedy_texts, strip_loss
 from inkdigits.models.line import BLANK, build_line
 from inkdigits.training import line as line_module
-from inkdigits.training.line_batches import STRIP, LineBatches
-from inkdigits.training.numbers import Numbers, Order, make_numbers, read_part
+from inkdigits.training.line_batches import LineBatches
+from inkdigits.training.numbers import Numbers, Order, make_numbers, read_part, write_numbers
 from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.run import resume, train
+from inkdigits.training.strip_workers import StripWorkers
+from inkdigits.training.strips import STRIP
 
 FILTERS = (4, 4, 8, 8, 16)
 SMALL = [
@@ -160,6 +162,34 @@ def test_the_loss_of_a_strip_is_that_of_its_numbers_apart() -> None:
         assert slope[place] == pytest.approx(wanted, abs=3e-3)
 
 
+def test_the_loss_in_one_program_is_that_of_numpy() -> None:
+    jax = pytest.importorskip("jax", reason="the program is one of JAX")
+    from inkdigits.models import ctc, ctc_scan
+
+    rng = np.random.default_rng(6)
+    steps = rng.dirichlet(np.ones(len(LINE_LABELS)), (3, 60)).astype(np.float32)
+    # One network that is sure of other digits: less than float32 holds is left for these.
+    steps[2] = np.eye(len(LINE_LABELS), dtype=np.float32)[BLANK]
+    steps += ctc.TINY
+    numbers = [
+        (0, 0, 12, [3, 3]), (0, 12, 40, [1, 2, 5, 5, 5]), (0, 40, 60, []), (1, 0, 60, [7]),
+        (2, 0, 60, [1, 2, 3, 4, 5]),
+    ]  # fmt: skip
+    parts = np.zeros((3, 4, 7), np.int32)
+    for place, (strip, start, end, text) in zip((0, 1, 2, 0, 0), numbers, strict=True):
+        parts[strip, place] = [start, end, *text, *[BLANK] * (5 - len(text))]
+    losses, shares = ctc.strip_shares(steps, parts)
+
+    def weighted(steps):
+        return (jax.numpy.asarray([1.0, 2.0, 3.0]) * ctc_scan.strip_loss(parts, steps)).sum()
+
+    found = np.asarray(ctc_scan.strip_loss(parts, jax.numpy.asarray(steps)))
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    slope = np.asarray(jax.jit(jax.grad(weighted))(jax.numpy.asarray(steps)))
+    wanted = -np.array([1, 2, 3])[:, None, None] * shares / steps
+    np.testing.assert_allclose(slope * steps, wanted * steps, atol=2e-3)
+
+
 def test_greedy_reading_leaves_out_blanks_and_repeats() -> None:
     path = [BLANK, 1, 1, BLANK, 1, 10, 10, 2, BLANK]
     assert greedy_texts(np.eye(len(LINE_LABELS), dtype=np.float32)[path][None]) == ["11?2"]
@@ -181,7 +211,7 @@ def test_an_epoch_has_nearly_every_number_and_a_resume_sees_the_same() -> None:
     given = numbers()
     recipe = recipe_of("training.batch_size=2", "training.augment.rotation=3")
     whole, later = LineBatches(given, recipe, 0), LineBatches(given, recipe, 1)
-    used = {number for strip in whole.strips[: 2 * len(whole)] for number in strip}
+    used = {number for batch in whole.batches for strip in batch for number in strip}
     assert len(used) >= len(given) - 2 * 2 * 6
     firsts = [whole[step] for step in range(len(whole))]
     assert {pixels.shape for pixels, _ in firsts} == {(2, 32, STRIP)}
@@ -191,11 +221,28 @@ def test_an_epoch_has_nearly_every_number_and_a_resume_sees_the_same() -> None:
     assert any((one[0] != later[step][0]).any() for step, one in enumerate(firsts))
 
 
+def test_other_processes_make_the_same_batches(tmp_path: Path) -> None:
+    given = numbers()
+    path = tmp_path / "0000.npz"
+    write_numbers(path, given)
+    recipe = recipe_of("training.batch_size=2", "training.augment.noise=0.1")
+    batches = LineBatches(given, recipe, 0)
+    workers = StripWorkers([path], recipe, 2)
+    try:
+        for epoch, step in [(0, 0), (0, 0), (0, 1), (1, 1)]:
+            pixels, parts = workers.batch(batches.batches, epoch, step)
+            wanted = batches.maker.batch(batches.batches[step], epoch, step)
+            np.testing.assert_array_equal(pixels, wanted[0])
+            np.testing.assert_array_equal(parts, wanted[1])
+    finally:
+        workers.close()
+
+
 def test_a_strip_holds_whole_crops_each_among_its_own_steps() -> None:
     given = numbers()
     batches = LineBatches(given, recipe_of("training.batch_size=3"), 0)
     pixels, parts = batches[0]
-    for strip, rows, chosen in zip(pixels, parts, batches.strips[:3], strict=True):
+    for strip, rows, chosen in zip(pixels, parts, batches.batches[0], strict=True):
         assert (rows[len(chosen) :, 1] == 0).all()
         ends = [0, *rows[: len(chosen), 1].tolist()]
         assert ends[-1] == STRIP // 2
@@ -217,7 +264,7 @@ def test_the_widest_and_the_narrowest_crops_fit_into_strips(scale: float) -> Non
     for step in range(len(batches)):
         pixels, parts = batches[step]
         assert pixels.shape == (1, 32, STRIP)
-        assert (parts[0, :, 1] > 0).sum() == len(batches.strips[step])
+        assert (parts[0, :, 1] > 0).sum() == len(batches.batches[step][0])
 
 
 def test_made_numbers_are_kept_in_parts_and_a_damaged_part_is_told(

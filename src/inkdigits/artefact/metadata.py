@@ -26,6 +26,10 @@ POINT = "."
 """A point or comma: what stands behind it tells whether it parts thousands or makes a decimal."""
 LINE_LABELS = [*DIGIT_LABELS, OTHER, POINT, ""]
 """What the steps of a whole number are: a digit, another sign, a point, or nothing."""
+LINE_BLANK = len(LINE_LABELS) - 1
+"""The class between digits (Graves et al., 2006)."""
+LINE_STEP = 2
+"""Columns of a crop to one step of the network."""
 PREFIX = "inkdigits."
 
 

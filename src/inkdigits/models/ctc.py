@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.models import ctc_scan
 from inkdigits.models.line import BLANK
 
 Floats = NDArray[np.float64]
@@ -40,14 +41,18 @@ def strip_loss(parts: Any, probabilities: Any) -> Any:
 
     `parts` int (B, K, 2 + L): for each number the first step and the one after the last that are
     its own, both 0 where there is none, and its classes, filled up with the blank. `probabilities`
-    (B, T, 13). Forwards and backwards in NumPy, on every engine: a loop over the steps inside a
-    TensorFlow graph takes twice the time of the network's convolutions (`docs/design-notes.md`).
+    (B, T, 13). Forwards and backwards in NumPy where a CPU computes: a loop over the steps inside a
+    graph takes twice the time of the network's convolutions there (`docs/design-notes.md`).
     """
     steps = keras.ops.cast(probabilities, "float32") + TINY
     parts = keras.ops.cast(parts, "int32")
     if keras.backend.backend() == "tensorflow":
         return tensorflow_loss(parts, steps)
-    return jax_loss(parts, steps)
+    import jax
+
+    if jax.default_backend() == "cpu":
+        return callback_loss(parts, steps)
+    return ctc_scan.strip_loss(parts, steps)
 
 
 def tensorflow_loss(parts: Any, steps: Any) -> Any:
@@ -65,8 +70,8 @@ def tensorflow_loss(parts: Any, steps: Any) -> Any:
     return loss_of(steps)
 
 
-def jax_loss(parts: Any, steps: Any) -> Any:
-    """Return `strip_loss` within a program of JAX."""
+def callback_loss(parts: Any, steps: Any) -> Any:
+    """Return `strip_loss` within a program of JAX that asks NumPy."""
     import jax
 
     def told(steps: Any) -> Any:

@@ -8,15 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.artefact.metadata import LINE_BLANK, LINE_LABELS
 from inkdigits.imaging.line import HEIGHT
 from inkdigits.models.cnn import bare
 
 CLASSES = len(LINE_LABELS)
-BLANK = CLASSES - 1
-"""The class between digits (Graves et al., 2006)."""
-STEP = 2
-"""Columns of a crop to one step of the output."""
+BLANK = LINE_BLANK
 MOMENTUM = 0.98
 DILATIONS = (1, 2)
 

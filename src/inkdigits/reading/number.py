@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.metadata import LINE_STEP, Metadata
 from inkdigits.artefact.points import without_points
 from inkdigits.imaging.line import (
     HEIGHT,
@@ -24,8 +24,6 @@ from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, align, decode
 from inkdigits.reading.result import Box, Digit
 
-STEP = 2
-"""Columns of a crop to one step of the network."""
 SURE = 0.9
 """A text of this probability at first sight is not looked at again: more views changed none."""
 FAINT = 50
@@ -91,9 +89,9 @@ def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:
     """Return the digits of a candidate from left to right, each with confidence and box."""
     crop = seen.crops[candidate.view]
     steps = seen.steps[candidate.view]
-    offset = left_in_batch(crop.image.shape[1], len(steps) * STEP)
+    offset = left_in_batch(crop.image.shape[1], len(steps) * LINE_STEP)
     spans = align(steps, candidate.text)
-    middles = [(span.first + span.last + 1) / 2 * STEP - offset for span in spans]
+    middles = [(span.first + span.last + 1) / 2 * LINE_STEP - offset for span in spans]
     edges = [0.0, *(np.add(middles[1:], middles[:-1]) / 2).tolist(), float(crop.image.shape[1])]
     return tuple(
         Digit(int(digit), float(span.confidence), digit_box(crop, left, right))

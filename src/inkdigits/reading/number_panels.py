@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from inkdigits.artefact.metadata import OTHER
+from inkdigits.artefact.metadata import LINE_STEP, OTHER
 from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.line import (
     HEIGHT,
@@ -23,7 +23,7 @@ from inkdigits.imaging.line import (
 from inkdigits.imaging.line_ink import LineInk, line_depth, quantile
 from inkdigits.reading import lattice
 from inkdigits.reading.ctc import Candidate, Span, align
-from inkdigits.reading.number import STEP, SeenNumber, digits_of
+from inkdigits.reading.number import SeenNumber, digits_of
 from inkdigits.reading.panels import (
     ACCENT,
     BAR,
@@ -163,11 +163,11 @@ def enlarged(image: NDArray[np.uint8], by: int) -> Image.Image:
 def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
     """Return what the network says of each step of the best view, below the crop itself."""
     view = best.view if best is not None else 0
-    crop = in_batch(seen.crops[view].image, len(seen.steps[view]) * STEP)
+    crop = in_batch(seen.crops[view].image, len(seen.steps[view]) * LINE_STEP)
     by = max(2, min(8, (CONTENT - LABELS) // crop.shape[1]))
     needed = LABELS + crop.shape[1] * by
     width = HALF if needed <= HALF else max(CONTENT, needed)
-    area = Map((width - needed) // 2 + LABELS, SIGNS + HEIGHT * by, by * STEP)
+    area = Map((width - needed) // 2 + LABELS, SIGNS + HEIGHT * by, by * LINE_STEP)
     image = Image.new("RGB", (width, area.top + len(READ) * ROW), CARD)
     image.paste(enlarged(crop, by), (area.left, SIGNS))
     draw_steps(image, seen.steps[view], area)

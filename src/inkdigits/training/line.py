@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -22,12 +23,13 @@ from inkdigits.reading.models import BUNDLED_LINE_MODEL
 from inkdigits.training.callbacks import History, ProgressBar, Row
 from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
-from inkdigits.training.line_batches import LineBatches, as_labels, batches_of
+from inkdigits.training.line_batches import LineBatches, batches_of
 from inkdigits.training.loop import require_finite
 from inkdigits.training.network import early_stopping, outputs, show_summary, start_file
 from inkdigits.training.numbers import Numbers, Order, make_numbers
 from inkdigits.training.optimizer import make_optimizer
 from inkdigits.training.recipe import Recipe, TrainingRecipe
+from inkdigits.training.strips import as_labels
 
 Callback: TypeAlias = keras.callbacks.Callback
 NUMBERS_FOLDER = "state/numbers"
@@ -91,7 +93,9 @@ def build(recipe: Recipe) -> keras.Model:
 def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:
     """Give `model` the CTC loss and the recipe's optimizer; an epoch has so many `batches`."""
     optimizer = make_optimizer(recipe, batches * recipe.batch_size)
-    model.compile(optimizer=optimizer, loss=strip_loss, jit_compile=False)
+    # On TensorFlow this means XLA, which cannot ask NumPy; on JAX whether to compile at all.
+    jit = keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss=strip_loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
 
 
@@ -107,9 +111,9 @@ def fit(model: keras.Model, job: Job, train: Numbers, val: Numbers) -> list[Row]
         restore(state, model)
     first = state.epoch if state else 0
     logs = LineLogs(train, val, settings)
-    with progress:
+    with progress, closing(LineBatches(train, settings, first)) as batches:
         model.fit(
-            LineBatches(train, settings, first),
+            batches,
             epochs=settings.epochs if not (state and state.stopped) else first,
             initial_epoch=first,
             shuffle=False,

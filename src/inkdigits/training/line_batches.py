@@ -7,42 +7,34 @@ nowhere in use, and padding them to one width would be work for nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import LINE_LABELS
-from inkdigits.imaging.line import HEIGHT, MAX_WIDTH, WIDTH_STEP
-from inkdigits.models.line import BLANK, STEP
+from inkdigits.imaging.line import MAX_WIDTH, WIDTH_STEP
 from inkdigits.training.augment_recipe import AugmentRecipe
-from inkdigits.training.numbers import Crop, Numbers, longest
+from inkdigits.training.numbers import Numbers
 from inkdigits.training.recipe import TrainingRecipe
-
-STRIP = 640
-"""Columns of a strip: the widest crop, or some five usual ones."""
-MOST = STRIP // (4 * WIDTH_STEP + 8)
-"""So many of the narrowest crops fit into a strip."""
-GAP = 8
-"""Columns without ink between two crops of a strip, at least, beside their own margins."""
+from inkdigits.training.strip_workers import StripWorkers, spare_workers
+from inkdigits.training.strips import GAP, STRIP, Batch, StripMaker
 
 
 class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented batches that depend on seed and epoch alone, so that a resume is exact.
 
-    Each is uint8 (B, 32, 640), B the recipe's batch size, and int32 (B, K, 2 + L): for each of at
-    most K crops of a strip the first step of its own and the one after the last, which share all
-    steps out, and its classes, filled up with the blank. Told where each number ends, a network
-    finds its signs at once; with the text of the whole strip as one label it does not begin to. All
-    epochs have the same number of batches; the few crops left over are others each time.
+    Each is what `StripMaker.batch` returns, with as many strips as the recipe's batch size. Told
+    where each number ends, a network finds its signs at once; with the text of the whole strip as
+    one label it does not begin to. All epochs have the same number of batches; the few crops left
+    over are others each time. Where a GPU learns and the numbers lie in files, other processes make
+    them, which changes no batch.
     """
 
     def __init__(self, numbers: Numbers, recipe: TrainingRecipe, first_epoch: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
-        self.images = numbers.images
-        self.labels = as_labels(numbers.texts)
+        self.maker = StripMaker(numbers, recipe)
+        workers = spare_workers() if numbers.parts else 0
+        self.workers_ahead = StripWorkers(numbers.parts, recipe, workers) if workers else None
         self.room = rooms(numbers, recipe.augment)
         self.recipe = recipe
         self.steps = batches_of(numbers, recipe)
@@ -52,9 +44,11 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def shuffle(self) -> None:
         """Draw which crops go together in the current epoch, and in which order."""
         rng = np.random.default_rng((self.recipe.seed, self.epoch))
-        order = rng.permutation(len(self.images)).tolist()
+        order = rng.permutation(len(self.room)).tolist()
         # Another order packs a little more tightly or loosely: the first crops come once more.
-        self.strips = packed([*order, *order[: len(order) // 10]], self.room)
+        strips = packed([*order, *order[: len(order) // 10]], self.room)
+        size = self.recipe.batch_size
+        self.batches = [strips[at * size : (at + 1) * size] for at in range(self.steps)]
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order; Keras calls it."""
@@ -64,37 +58,15 @@ class LineBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step: int) -> tuple[Any, Any]:
-        size = self.recipe.batch_size
-        chosen = self.strips[step * size : (step + 1) * size]
-        rng = np.random.default_rng((self.recipe.seed, self.epoch, step))
-        made = [self.strip(numbers, rng) for numbers in chosen]
-        parts = np.zeros((len(chosen), MOST, 2 + self.labels.shape[1]), np.int32)
-        for row, numbers, (_, edges) in zip(parts, chosen, made, strict=True):
-            row[: len(numbers), 0], row[: len(numbers), 1] = edges[:-1], edges[1:]
-            row[: len(numbers), 2:] = self.labels[numbers]
-        return np.stack([strip for strip, _ in made]), parts
+    def __getitem__(self, step: int) -> Batch:
+        if self.workers_ahead is None:
+            return self.maker.batch(self.batches[step], self.epoch, step)
+        return self.workers_ahead.batch(self.batches, self.epoch, step)
 
-    def strip(self, numbers: Sequence[int], rng: np.random.Generator) -> tuple[Crop, list[int]]:
-        """Return the crops `numbers` in one strip, distorted, the free columns spread at random.
-
-        And the steps between which each crop stands: one more than there are crops.
-        """
-        crops = [distort(self.images[number], self.recipe.augment, rng) for number in numbers]
-        free = (STRIP - sum(crop.shape[1] for crop in crops)) // WIDTH_STEP
-        least = min(GAP // WIDTH_STEP, free // (len(crops) + 1))
-        spare = free - least * (len(crops) + 1)
-        shares = rng.multinomial(spare, np.full(len(crops) + 1, 1 / (len(crops) + 1)))
-        strip = np.zeros((HEIGHT, STRIP), np.uint8)
-        left, edges = 0, [0]
-        for crop, share in zip(crops, shares.tolist(), strict=False):
-            gap = (least + share) * WIDTH_STEP
-            if left:
-                edges.append((left + gap // 2) // STEP)
-            left += gap
-            strip[:, left : left + crop.shape[1]] = crop
-            left += crop.shape[1]
-        return strip, [*edges, STRIP // STEP]
+    def close(self) -> None:
+        """End the processes that make batches, where there are any."""
+        if self.workers_ahead is not None:
+            self.workers_ahead.close()
 
 
 def rooms(numbers: Numbers, augment: AugmentRecipe) -> NDArray[np.int64]:
@@ -123,52 +95,3 @@ def batches_of(numbers: Numbers, recipe: TrainingRecipe) -> int:
     order = np.random.default_rng(recipe.seed).permutation(len(numbers)).tolist()
     strips = packed(order, rooms(numbers, recipe.augment))
     return max(1, len(strips) // recipe.batch_size)
-
-
-def as_labels(texts: Sequence[str]) -> NDArray[np.int32]:
-    """Return texts as int32 (N, L): their classes, filled up with the blank."""
-    labels = np.full((len(texts), longest(texts)), BLANK, np.int32)
-    for row, text in zip(labels, texts, strict=True):
-        row[: len(text)] = [LINE_LABELS.index(sign) for sign in text]
-    return labels
-
-
-def distort(crop: Crop, recipe: AugmentRecipe, rng: np.random.Generator) -> Crop:
-    """Return one crop distorted at random: moved, sheared, its strokes and its light changed."""
-    changed = moved(crop, recipe, rng) if recipe.moves else crop
-    if recipe.pen and rng.random() < recipe.pen:
-        kernel = np.ones((2, 2), np.uint8)
-        change = cv2.dilate if rng.random() < 0.5 else cv2.erode
-        changed = mixed(changed, change(changed, kernel), rng.random())
-    if recipe.blur and rng.random() < recipe.blur:
-        changed = np.asarray(cv2.GaussianBlur(changed, (0, 0), rng.uniform(0.3, 1.0)), np.uint8)
-    if recipe.contrast:
-        gamma = np.exp(rng.normal(0, recipe.contrast))
-        table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-        changed = table[changed]
-    if recipe.noise and rng.random() < 0.5:
-        grain = rng.normal(0, 255 * rng.uniform(0, recipe.noise), changed.shape)
-        changed = np.clip(changed + grain, 0, 255).astype(np.uint8)
-    return changed
-
-
-def mixed(one: Crop, other: Any, share: float) -> Crop:
-    """Return a mean of two crops, `share` of the other."""
-    return np.asarray(
-        cv2.addWeighted(one, 1 - share, np.asarray(other, np.uint8), share, 0), np.uint8
-    )
-
-
-def moved(crop: Crop, recipe: AugmentRecipe, rng: np.random.Generator) -> Crop:
-    """Turn, stretch, shear and shift a crop, its width following."""
-    high, wide = crop.shape
-    across, down = 1 + rng.uniform(-recipe.scale, recipe.scale, 2)
-    angle = np.deg2rad(rng.uniform(-recipe.rotation, recipe.rotation))
-    shear = rng.uniform(-recipe.shear, recipe.shear)
-    columns = int(np.clip(-(-across * wide // WIDTH_STEP) * WIDTH_STEP, WIDTH_STEP * 4, MAX_WIDTH))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn @ np.array([[across, shear], [0, down]])
-    middle = np.array([columns / 2, high / 2]) + rng.uniform(-recipe.shift, recipe.shift, 2)
-    offset = middle - matrix @ np.array([wide / 2, high / 2])
-    warp = np.hstack([matrix, offset[:, None]])
-    return np.asarray(cv2.warpAffine(crop, warp, (columns, high), flags=cv2.INTER_LINEAR), np.uint8)

@@ -29,10 +29,14 @@ PART = 2000
 
 @dataclass(frozen=True)
 class Numbers:
-    """Crops uint8 (32, W) of their own widths, and what each says, "" for no number."""
+    """Crops uint8 (32, W) of their own widths, and what each says, "" for no number.
+
+    `parts` are the files that hold the same numbers, where there are such.
+    """
 
     images: list[Crop]
     texts: list[str]
+    parts: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -97,6 +101,7 @@ def read_parts(paths: Sequence[Path]) -> Numbers:
     return Numbers(
         [image for part in parts for image in part.images],
         [text for part in parts for text in part.texts],
+        tuple(paths),
     )
 
 
