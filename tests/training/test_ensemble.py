@@ -146,6 +146,8 @@ def test_candidates_have_folders_of_their_own(tmp_path: Path) -> None:
         (tmp_path / "members" / "distorted-0", "distorted", 7),
         (tmp_path / "members" / "distorted-1", "distorted", 8),
     ]
+    others = {(name, seed) for _, name, seed in candidate_folders(recipe, tmp_path, 1)}
+    assert others == {("cnn", 9), ("cnn", 10), ("distorted", 9), ("distorted", 10)}
 
 
 def test_built_from_finished_runs_and_from_members_it_trains(

@@ -60,11 +60,13 @@ def set_up_jax() -> None:
 
     The cache makes the one to two seconds of compiling a cost a machine pays once. Philox draws
     dropout's bits in a third of Threefry's time on a CPU (`benchmarks/`), with a key of the same
-    two words, so that Keras's own seed generators feed it.
+    two words, so that Keras's own seed generators feed it. On a GPU, too, float32 is multiplied
+    as float32: its short cut would differ from the artefact by more than parity allows.
     """
     import jax
 
     jax.config.update("jax_default_prng_impl", "philox4x32")
+    jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

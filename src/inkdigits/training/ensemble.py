@@ -27,12 +27,18 @@ ROUNDS = 20
 KERAS_FILES = ("model.keras", "model.h5")
 
 
-def candidate_folders(recipe: EnsembleRecipe, folder: Path) -> list[tuple[Path, str, int]]:
-    """Return (folder, recipe, seed) of each candidate that the ensemble in `folder` trains."""
+def candidate_folders(
+    recipe: EnsembleRecipe, folder: Path, seed: int = 0
+) -> list[tuple[Path, str, int]]:
+    """Return (folder, recipe, seed) of each candidate that the ensemble in `folder` trains.
+
+    Ensembles of other seeds have no candidate in common.
+    """
+    first = recipe.first_seed + seed * recipe.seeds
     return [
-        (folder / "members" / f"{name}-{seed}", name, recipe.first_seed + seed)
+        (folder / "members" / f"{name}-{number}", name, first + number)
         for name in recipe.recipes
-        for seed in range(recipe.seeds)
+        for number in range(recipe.seeds)
     ]
 
 
@@ -43,6 +49,7 @@ def build_ensemble(
     train_member: Callable[[Path, str, int], None],
     say: Callable[[str], None],
     views: int = 1,
+    seed: int = 0,
 ) -> keras.Model:
     """Return the ensemble of the recipe's candidates, trained by `train_member` where it must be.
 
@@ -51,8 +58,8 @@ def build_ensemble(
     know an eleventh class and others do not.
     """
     runs = [Path(run) for run in recipe.runs]
-    for place, name, seed in candidate_folders(recipe, folder):
-        train_member(place, name, seed)
+    for place, name, own_seed in candidate_folders(recipe, folder, seed):
+        train_member(place, name, own_seed)
         runs.append(place)
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")

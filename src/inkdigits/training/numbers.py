@@ -6,9 +6,8 @@ Making them takes longer than an epoch, so that a resumed training finds the par
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from inkdigits.data.dataset import Examples
 from inkdigits.errors import InvalidData
 from inkdigits.files import write_arrays
 from inkdigits.imaging.line import HEIGHT
-from inkdigits.reading.cores import cores
 from inkdigits.synthesis.numbers import number_examples
+from inkdigits.synthesis.pool import making_pool
 
 Crop = NDArray[np.uint8]
 PART = 2000
@@ -62,7 +61,7 @@ def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
     missing = [number for number, path in enumerate(paths) if not path.is_file()]
     done = order.n - sum(sizes[number] for number in missing)
     if missing:
-        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        with making_pool() as pool:
             tasks = {
                 pool.submit(
                     write_part, paths[number], sizes[number], order.digits, order.seed, number

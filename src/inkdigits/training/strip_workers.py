@@ -16,7 +16,7 @@ from inkdigits.training.strips import Batch, StripMaker
 
 AHEAD = 3
 """Batches that are asked for ahead, for each process."""
-MOST_WORKERS = 12
+MOST_WORKERS = 4
 _MAKER: list[StripMaker] = []
 
 
