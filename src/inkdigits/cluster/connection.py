@@ -7,27 +7,43 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 
-from inkdigits.errors import InkdigitsError, UsageError
+from inkdigits.errors import UsageError
 from inkdigits.reading.cores import cores
 
 LOCAL = "local"
-# Ray looks at these when it is imported: it sends usage statistics home unless it is told not to,
-# and keeps messages back, to print them when the process ends.
-ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+ENVIRONMENT = {
+    # It sends usage statistics home unless it is told not to.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # It keeps messages back, and prints them to stdout when the process ends.
+    "RAY_DEDUP_LOGS": "0",
+    # It takes for an error, on stderr, that Ray Data starts actors as it does.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+"""What Ray looks at when it is imported."""
+
+
+def require_ray() -> None:
+    """Raise ModuleNotFoundError where Ray is not installed, without the seconds of importing it."""
+    if find_spec("ray") is None:
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
 
 
 @contextmanager
 def connected(address: str) -> Iterator[None]:
     """Connect to the cluster at `address`; `local` starts one on this machine's cores.
 
-    What Ray says, of lost workers say, goes to stderr: stdout is for results. Raises UsageError
-    where no cluster answers.
+    Where this process is connected already, it stays so. What Ray says, of lost workers say, goes
+    to stderr: stdout is for results. Raises UsageError where no cluster answers.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
 
+    if ray.is_initialized():
+        yield
+        return
     here = {"num_cpus": cores(), "include_dashboard": False} if address == LOCAL else {}
     with redirect_stdout(sys.stderr):
         try:
@@ -48,17 +64,3 @@ def cluster_cores() -> int:
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-
-def own_error(error: BaseException) -> InkdigitsError | None:
-    """Return the error of ours that a task on the cluster has ended by, if it is one."""
-    seen: list[BaseException | None] = []
-    found: BaseException | None = error
-    while found is not None and found not in seen:
-        if isinstance(found, InkdigitsError):
-            # Ray makes it a class of both kinds; ours alone has the message.
-            cause = getattr(found, "cause", None)
-            return cause if isinstance(cause, InkdigitsError) else found
-        seen.append(found)
-        found = getattr(found, "cause", None) or found.__cause__
-    return None

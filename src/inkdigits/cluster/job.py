@@ -18,12 +18,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from inkdigits.cluster.connection import cluster_cores, connected, own_error
-from inkdigits.cluster.part_reader import Order, PartReader, fetch_part, tally
+from inkdigits.cluster.connection import cluster_cores, connected
+from inkdigits.cluster.part_reader import Order, PartReader, fetch_part
 from inkdigits.cluster.parts import Part, divide
 from inkdigits.cluster.sources import find_sources, is_url
 from inkdigits.cluster.store import JOB_FILE, MANIFEST_FILE, Store
-from inkdigits.errors import UsageError
+from inkdigits.errors import CannotWrite, InkdigitsError, UsageError
 from inkdigits.files import sha256
 from inkdigits.reading.folder import FolderResult, Progress, already_there, header_of
 from inkdigits.reading.journal import check_header
@@ -57,7 +57,7 @@ def read_on_cluster(
     store = Store(place)
     names = store.names()
     if MANIFEST_FILE in names:
-        raise already_there(Path(out))
+        raise already_there(out)
     parts = divide(*find_sources(sources, place, column, annotate))
     n = sum(map(len, parts))
     begin(store, names, header_of(settings, annotate), parts)
@@ -77,9 +77,7 @@ def read_on_cluster(
     return FolderResult(dict(counts), before, vanished=0)
 
 
-def begin(
-    store: Store, names: set[str], header: Mapping[str, Any], parts: Sequence[Part]
-) -> None:
+def begin(store: Store, names: set[str], header: Mapping[str, Any], parts: Sequence[Part]) -> None:
     """Note with what a job is started, or check that it was started so; tidy up after a kill.
 
     Raises UsageError where the folder is of something else.
@@ -106,9 +104,7 @@ def begin(
     store.remove_leftovers(names)
 
 
-def parts_there(
-    store: Store, names: set[str], parts: Sequence[Part]
-) -> dict[int, Counter[str]]:
+def parts_there(store: Store, names: set[str], parts: Sequence[Part]) -> dict[int, Counter[str]]:
     """Return the parts that are written whole, each with its counts by status."""
     there = [part for part in parts if part.file in names]
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
@@ -123,14 +119,11 @@ def parts_there(
 def read_parts(parts: Sequence[Part], order: Order, address: str) -> Iterator[Counter[str]]:
     """Read parts on the cluster and yield the counts of each; raises what a reader raises."""
     with connected(address):
-        try:
-            for row in pipeline(parts, order).iter_rows():
-                yield Counter(row)
-        except Exception as error:
-            ours = own_error(error)
-            if ours is None:
-                raise
-            raise ours from error
+        for row in pipeline(parts, order).iter_rows():
+            outcome: Counter[str] | InkdigitsError = pickle.loads(row["outcome"])
+            if isinstance(outcome, InkdigitsError):
+                raise outcome
+            yield outcome
 
 
 def pipeline(parts: Sequence[Part], order: Order) -> Any:
@@ -154,14 +147,14 @@ def pipeline(parts: Sequence[Part], order: Order) -> Any:
 
 
 def finish(store: Store, parts: Sequence[Part], counts: Counter[str]) -> None:
-    """Write what the folder holds, as the last of all; raises InkdigitsError where a part lacks."""
+    """Write what the folder holds, as the last of all; raises CannotWrite where a part lacks."""
     names = store.names()
     lacking = [part.file for part in parts if part.file not in names]
     if lacking or counts.total() != sum(map(len, parts)):
-        raise UsageError(
+        raise CannotWrite(
             f"{len(lacking)} parts are missing in {store.url!r}, {lacking[:1]} among them.",
             "Is it a folder that all machines share? The same command continues.",
         )
     files = [{"file": part.file, "rows": len(part)} for part in parts]
-    store.write_json(MANIFEST_FILE, {"counts": tally(counts.elements()), "parts": files})
+    store.write_json(MANIFEST_FILE, {"counts": dict(counts), "parts": files})
     store.remove_leftovers(names, marks=True)

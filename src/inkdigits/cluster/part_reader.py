@@ -6,16 +6,18 @@ import json
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from inkdigits.cluster.fetch import Fetched, fetch
 from inkdigits.cluster.parts import Part
 from inkdigits.cluster.store import Store
-from inkdigits.reading.result import Status
+from inkdigits.errors import InkdigitsError
+from inkdigits.reading.reader import Reader
 from inkdigits.reading.settings import ReaderSettings
 from inkdigits.reading.workers import Answer, Crew, Task, answer_of, answered, error_reading
 
@@ -35,12 +37,18 @@ class Order:
 
 
 def fetch_part(row: dict[str, Any], order: Order) -> dict[str, Any]:
-    """Return a part with the bytes of its images.
+    """Return a part with the bytes of its images, or with the error that ends the job.
 
-    Both are pickled: the name of a file need not be text, as a cell of Arrow has to.
+    Both are pickled: the name of a file need not be text, as a cell of Arrow has to, and of an
+    error that is raised here Ray would tell the driver no more than the text.
     """
     part: Part = pickle.loads(row["part"])
-    return row | {"fetched": pickle.dumps(fetch(part, order.folder))}
+    fetched: list[Fetched] | InkdigitsError
+    try:
+        fetched = fetch(part, order.folder)
+    except InkdigitsError as error:
+        fetched = error
+    return row | {"fetched": pickle.dumps(fetched)}
 
 
 class PartReader:
@@ -57,21 +65,38 @@ class PartReader:
         self._store = Store(order.out)
         self._place = tempfile.TemporaryDirectory()
         self._settings = settings_here(order, Path(self._place.name))
-        self._reader = self._settings.reader()
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, int]:
-        """Read a fetched part, write its readings, and return how many have each status.
+    @cached_property
+    def _reader(self) -> Reader:
+        """The reader, made with the first part: Ray tells what a task raises, not an actor's start."""
+        return self._settings.reader()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
+        """Read a fetched part and return its counts by status, or the error that ends the job."""
+        outcome: Counter[str] | InkdigitsError
+        fetched = pickle.loads(row["fetched"])
+        try:
+            outcome = (
+                fetched
+                if isinstance(fetched, InkdigitsError)
+                else self._read_part(pickle.loads(row["part"]), fetched)
+            )
+        except InkdigitsError as error:
+            outcome = error
+        return {"outcome": pickle.dumps(outcome)}
+
+    def _read_part(self, part: Part, fetched: Sequence[Fetched]) -> Counter[str]:
+        """Read a part, write its readings, and return how many have each status.
 
         Raises ModelRefused, and CannotWrite.
         """
-        part: Part = pickle.loads(row["part"])
-        tasks, answers = sorted_out(pickle.loads(row["fetched"]))
+        tasks, answers = sorted_out(fetched)
         died_before = self._store.mark(part.file)
         answers += self._read_apart(tasks) if died_before else self._read(tasks)
         answers.sort(key=lambda answer: answer.index)
         self._store.write_part(part.file, (json.loads(answer.line) for answer in answers))
         self._store.unmark(part.file)
-        return tally(answer.status for answer in answers)
+        return Counter(answer.status for answer in answers)
 
     def _read(self, tasks: Sequence[Task]) -> list[Answer]:
         """Read images here."""
@@ -104,9 +129,3 @@ def sorted_out(fetched: Sequence[Fetched]) -> tuple[list[Task], list[Answer]]:
         else:
             tasks.append(task)
     return tasks, answers
-
-
-def tally(statuses: Iterator[str]) -> dict[str, int]:
-    """Return how many readings have each status, 0 included."""
-    counts = Counter(statuses)
-    return {status: counts[status] for status in get_args(Status)}

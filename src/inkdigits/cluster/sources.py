@@ -56,7 +56,7 @@ def find_sources(
     if not files and not rows:
         raise UsageError(
             f"no images to read in {', '.join(map(repr, arguments)) or 'an empty list'}.",
-            f"Images are files that end in {', '.join(sorted(SUFFIXES))}, or rows of Parquet files.",
+            f"They are files that end in {', '.join(sorted(SUFFIXES))}, or rows of Parquet files.",
         )
     return list(files.values()), rows
 
