@@ -172,7 +172,7 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
 
 @app.command("tune")
-def tune(
+def tune(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe with a [search] table (default: early-stopping).")
     ] = None,
@@ -191,16 +191,18 @@ def tune(
     pruning: Annotated[
         bool, typer.Option("--pruning/--no-pruning", help="End poor trials early.")
     ] = True,
+    cluster: ClusterOption = None,
 ) -> None:
     """Search for better values of a recipe's keys, judged on val."""
     from inkdigits.cli import tune as verb
 
     try:
-        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning)
+        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning, cluster)
     except ModuleNotFoundError as error:
-        if error.name != "optuna":
+        extras = {"optuna": "tune", "ray": "cluster"}
+        if error.name not in extras:
             raise
-        raise missing("tune", error) from error
+        raise missing(extras[error.name], error) from error
 
 
 @app.command("evaluate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -13,6 +14,7 @@ from inkdigits.errors import UsageError
 from inkdigits.reading.cores import cores
 
 LOCAL = "local"
+ANSWER_SECONDS = 10.0
 ENVIRONMENT = {
     # It sends usage statistics home unless it is told not to.
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -44,19 +46,36 @@ def connected(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    require_answer(address)
     here = {"num_cpus": cores(), "include_dashboard": False} if address == LOCAL else {}
     with redirect_stdout(sys.stderr):
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            raise UsageError(
-                f"no Ray cluster answers at {address!r}: {error}",
-                "Name one, as in 10.0.0.1:6379, auto on one of its machines, or local.",
-            ) from error
+            raise no_cluster(address, error) from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def require_answer(address: str) -> None:
+    """Raise UsageError where nobody listens at a host and port: Ray would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise no_cluster(address, error) from error
+
+
+def no_cluster(address: str, error: Exception) -> UsageError:
+    """Return the error for an address where no cluster is."""
+    return UsageError(
+        f"no Ray cluster answers at {address!r}: {error}.",
+        "Name one, as in 10.0.0.1:6379, auto on one of its machines, or local.",
+    )
 
 
 def cluster_cores() -> int:

@@ -68,7 +68,7 @@ class PartReader:
 
     @cached_property
     def _reader(self) -> Reader:
-        """The reader, made with the first part: Ray tells what a task raises, not an actor's start."""
+        """The reader, made with the first part: what its making raises can be told then."""
         return self._settings.reader()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
