@@ -149,14 +149,13 @@ class Progress(ray.tune.Callback):  # type: ignore[misc]
 
     def __init__(self, planned: int) -> None:
         self._planned = planned
-        self._done = 0
 
     def on_trial_complete(self, **told_of: Any) -> None:
         """Tell of one."""
-        self._done += 1
-        trial = told_of["trial"]
+        trial, trials = told_of["trial"], told_of["trials"]
+        done = 1 + sum(one.is_finished() for one in trials if one is not trial)
         told = described(Outcome(**trial.last_result[OUTCOME]))
-        sys.stderr.write(f"trial {self._done}/{self._planned}  {told}\n")
+        sys.stderr.write(f"trial {done}/{self._planned}  {told}\n")
 
 
 def run_trial(config: dict[str, Any], recipe_text: str, sha256: str) -> None:
@@ -202,7 +201,8 @@ def keep(study: optuna.Study, axes: Sequence[Axis], results: Any) -> None:
             "Continue with --resume.",
         )
     distributions = {axis.key: distribution(axis) for axis in axes}
-    for result in results:
+    # In the order in which they ended, as they were told of.
+    for result in sorted(results, key=lambda one: one.metrics["timestamp"]):
         outcome = Outcome(**result.metrics[OUTCOME])
         finished = outcome.ended == FINISHED
         study.add_trial(
