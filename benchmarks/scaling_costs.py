@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ import optuna
 import pyarrow
 import pyarrow.parquet
 from folder import SEED
-from processes import say
+from processes import environment, run, say
 
 from inkdigits.cluster.fetch import fetch_file, fetch_rows
 from inkdigits.cluster.parts import File, Rows
@@ -33,8 +34,18 @@ from inkdigits.synthesis.numbers import write_numbers
 from inkdigits.training import load_recipe
 from inkdigits.training.material import gather_material
 
-IMAGES, ROUNDS = 150, 3
+IMAGES, ROUNDS = 100, 3
 TRIALS = 10_000
+READ_ONCE = """
+import cv2, numpy, ray.data
+from inkdigits.cluster.part_reader import Order, PartReader
+from inkdigits.reading.settings import ReaderSettings
+page = numpy.full((100, 300), 225, numpy.uint8)
+cv2.putText(page, "47", (90, 70), 0, 2, 40, 5)
+PartReader(Order(ReaderSettings(), None, ".", "/tmp"))._reader.read(page)
+rss = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+print(int(rss.split()[1]) / 1024)
+"""
 
 
 @dataclass(frozen=True)
@@ -125,20 +136,21 @@ def measure_costs(files: list[bytes]) -> Costs:
         group = Rows(str(table), "image", 0, 0, len(files), 0)
         [of_rows] = seconds_each(lambda rows: list(fetch_rows(rows)), [group])
         out = folder / "out.parquet"
+        write_table(out, rows)
+        size = out.stat().st_size / len(rows)
         [of_results] = seconds_each(lambda rows: write_table(out, rows), [many])
         return Costs(
             statistics.fmean(seconds_each(fetch_file, urls)),
             of_rows / len(files),
             of_results / len(many),
-            out.stat().st_size / len(many),
-            own_mib(),
+            size,
+            reader_mib(),
         )
 
 
-def own_mib() -> float:
-    """Return the memory of this process in MiB, as of a reader's: the libraries and the model."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+def reader_mib() -> float:
+    """Return the memory in MiB of a process that reads on a cluster, when it has read once."""
+    return float(run([sys.executable, "-c", READ_ONCE], environment()).result())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -22,7 +24,11 @@ def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as changes:
         # The readers that die are made from settings in a module of the tests.
         changes.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
-        with connected("local"):
+        with ExitStack() as stack:
+            # Other tests of this process may have set up JAX, which warns of processes started.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                stack.enter_context(connected("local"))
             yield
 
 

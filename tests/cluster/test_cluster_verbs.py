@@ -1,8 +1,7 @@
-"""`read --cluster` and `tune --cluster` as commands: what they refuse, and a small search."""
+"""`read --cluster` and `tune --cluster` as commands: what they refuse before Ray is there."""
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -10,14 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import optuna
 import pytest
 
 from inkdigits.cli.main import main
-from inkdigits.search.cluster import resume_on_cluster, tune_on_cluster
-from inkdigits.search.tune import resume
-from inkdigits.training import load_recipe
-from inkdigits.training.recipe import Recipe
 
 
 @pytest.fixture
@@ -86,44 +80,3 @@ def test_a_missing_ray_is_one_line(page: Path, verb: str) -> None:
     assert done.stderr.count("\n") == 1
     assert "'ray' is not installed" in done.stderr
     assert 'pip install "inkdigits[cluster]"' in done.stderr
-
-
-SEARCH = """
-name = "mine"
-[training]
-batch_size = 100
-epochs = 3
-[search.model]
-hidden = { choices = [[16], [24]] }
-[search.training]
-learning_rate = { low = 0.001, high = 0.01, log = true }
-"""
-
-
-@pytest.mark.usefixtures("cluster")
-def test_a_search_on_a_cluster_leaves_what_a_local_one_does(
-    small_folder: Path, tmp_path: Path
-) -> None:
-    recipe = Recipe.from_toml(SEARCH).with_source(str(small_folder))
-    found = tune_on_cluster(recipe, 3, "local", out=tmp_path / "search")
-    assert [row.number for row in found.rows] == [1, 2, 3]
-    assert {tuple(row.values["model.hidden"]) for row in found.rows} <= {(16,), (24,)}
-    assert len({row.values["training.learning_rate"] for row in found.rows}) == 3
-    finished = [row for row in found.rows if row.outcome.ended == "finished"]
-    best = min(finished, key=lambda row: row.outcome.val_loss or 9)
-    assert load_recipe(str(found.folder / "best.toml")).training.learning_rate == pytest.approx(
-        best.values["training.learning_rate"]
-    )
-    with (found.folder / "trials.csv").open() as file:
-        assert [row["trial"] for row in csv.DictReader(file)] == ["1", "2", "3"]
-    for name in ("importance", "parallel"):
-        assert (found.folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    backend = optuna.storages.journal.JournalFileBackend(str(found.folder / "journal.log"))
-    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
-    assert study.best_value == best.outcome.val_loss
-    assert len(study.best_trial.intermediate_values) == 3
-    # Nothing is left to do: the same again.
-    again = resume_on_cluster(found.folder, "local")
-    assert again.rows == found.rows
-    with pytest.raises(Exception, match="--cluster"):
-        resume(found.folder)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkdigits.cluster import fetch as fetching
+from inkdigits.cluster import sources
 from inkdigits.cluster.fetch import fetch_file
 from inkdigits.cluster.parts import PART_BYTES, File, Part, Rows, divide, images_of_a_part
 from inkdigits.cluster.sources import find_sources
@@ -75,8 +76,11 @@ def test_the_results_are_no_inputs(tmp_path: Path) -> None:
     assert [row.file for row in rows] == [f"{url}/images.parquet"]
 
 
-def test_large_row_groups_come_in_pieces_that_memory_holds(tmp_path: Path) -> None:
-    cells = [os.urandom(1 << 20)] * 2 + [os.urandom(1 << 22) for _ in range(40)]
+def test_large_row_groups_come_in_pieces_that_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "PART_BYTES", 1 << 16)
+    cells = [os.urandom(1 << 10)] * 2 + [os.urandom(1 << 12) for _ in range(40)]
     table = tmp_path / "large.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"scan": cells}), table)
     _, rows = find_sources([str(table)], str(tmp_path / "out"), None, None)

@@ -189,6 +189,11 @@ def bench_here(recipe_text: str, sha256: str) -> Bench:
     return make_bench(Recipe.from_toml(recipe_text), sha256)
 
 
+def ended_at(result: Any) -> tuple[int, str]:
+    """Return when a trial ended, in whole seconds, and what tells it from others of that second."""
+    return result.metrics["timestamp"], result.metrics["trial_id"]
+
+
 def keep(study: optuna.Study, axes: Sequence[Axis], results: Any) -> None:
     """Put what came of all trials into a study, as a search on one machine does.
 
@@ -202,7 +207,7 @@ def keep(study: optuna.Study, axes: Sequence[Axis], results: Any) -> None:
         )
     distributions = {axis.key: distribution(axis) for axis in axes}
     # In the order in which they ended, as they were told of.
-    for result in sorted(results, key=lambda one: one.metrics["timestamp"]):
+    for result in sorted(results, key=ended_at):
         outcome = Outcome(**result.metrics[OUTCOME])
         finished = outcome.ended == FINISHED
         study.add_trial(

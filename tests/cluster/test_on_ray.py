@@ -1,7 +1,8 @@
-"""Reading on a real Ray cluster: the folder job's rows, each once, whatever dies."""
+"""On a real Ray cluster: the folder job's rows, each once, whatever dies; and a small search."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
@@ -21,11 +23,15 @@ from dying import DyingSettings
 
 from inkdigits.cluster import parts
 from inkdigits.cluster.job import read_on_cluster
-from inkdigits.errors import ModelRefused
+from inkdigits.errors import ModelRefused, UsageError
 from inkdigits.reading.folder import FolderResult, find_inputs, read_folder
 from inkdigits.reading.settings import ReaderSettings
 from inkdigits.reading.table_file import valid
 from inkdigits.reading.table_rows import read_table
+from inkdigits.search.cluster import resume_on_cluster, tune_on_cluster
+from inkdigits.search.tune import resume
+from inkdigits.training import load_recipe
+from inkdigits.training.recipe import Recipe
 
 Bar = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 DIGIT = ReaderSettings(layout="digit", top=2)
@@ -183,3 +189,44 @@ def test_what_ends_a_reader_for_good_ends_the_job_in_its_own_words(
     (tmp_path / "refuse.png").write_bytes(b"")
     with pytest.raises(ModelRefused, match=r"^the model fails when run\.$"):
         read([str(tmp_path)], tmp_path / "out", DyingSettings(folder=tmp_path))
+
+
+SEARCH = """
+name = "mine"
+[training]
+batch_size = 100
+epochs = 3
+[search.model]
+hidden = { choices = [[16], [24]] }
+[search.training]
+learning_rate = { low = 0.001, high = 0.01, log = true }
+"""
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_search_on_a_cluster_leaves_what_a_local_one_does(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe.from_toml(SEARCH).with_source(str(small_folder))
+    found = tune_on_cluster(recipe, 3, "local", out=tmp_path / "search")
+    assert [row.number for row in found.rows] == [1, 2, 3]
+    assert {tuple(row.values["model.hidden"]) for row in found.rows} <= {(16,), (24,)}
+    assert len({row.values["training.learning_rate"] for row in found.rows}) == 3
+    finished = [row for row in found.rows if row.outcome.ended == "finished"]
+    best = min(finished, key=lambda row: row.outcome.val_loss or 9)
+    assert load_recipe(str(found.folder / "best.toml")).training.learning_rate == pytest.approx(
+        best.values["training.learning_rate"]
+    )
+    with (found.folder / "trials.csv").open() as file:
+        assert [row["trial"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    for name in ("importance", "parallel"):
+        assert (found.folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    backend = optuna.storages.journal.JournalFileBackend(str(found.folder / "journal.log"))
+    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    assert study.best_value == best.outcome.val_loss
+    assert len(study.best_trial.intermediate_values) == 3
+    # Nothing is left to do: the same again.
+    again = resume_on_cluster(found.folder, "local")
+    assert again.rows == found.rows
+    with pytest.raises(UsageError, match="--cluster"):
+        resume(found.folder)
