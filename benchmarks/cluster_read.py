@@ -83,6 +83,12 @@ def main() -> None:
             ray,
             above=BAR,
         ),
+        ratio_figure(
+            f"the same for {n:,} crops, without the seconds that Ray takes to start",
+            local,
+            [seconds - start for seconds in ray],
+            in_table=False,
+        ),
         median_figure("`inkdigits read --cluster local`, a single crop", "seconds", [start]),
     ]
     write_record(

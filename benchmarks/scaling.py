@@ -9,7 +9,6 @@ image, and the rest is arithmetic. Prints the tables of docs/scaling.md.
 from __future__ import annotations
 
 import heapq
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -31,7 +30,7 @@ from scaling_costs import (
 
 BILLION, EPOCHS = 1_000_000_000, 50
 SIMULATED = 20_000
-FED = 0.97
+FED, WAITING = 0.97, 64
 HOUR, TERABYTE = 3600, 1e12
 # ASHA at its usual reduction: a quarter goes on from each rung.
 RUNGS, REDUCTION = (2, 8, 32), 4
@@ -57,7 +56,7 @@ def fed(kind: Kind, readers: int, requests: int, latency: float) -> float:
     """Return the share of their time in which `readers` read, simulated image by image.
 
     `requests` fetch at once, each for `latency` seconds spread like an exponential's beyond its
-    half; at most twice as many images as there are readers wait to be read.
+    half; at most WAITING images for each reader wait to be read, far fewer than a part has.
     """
     rng = np.random.default_rng(SEED)
     waits = latency / 2 + rng.exponential(latency / 2, SIMULATED)
@@ -65,7 +64,7 @@ def fed(kind: Kind, readers: int, requests: int, latency: float) -> float:
     free_at = [0.0] * readers
     slots = [0.0] * requests
     started = [0.0] * SIMULATED
-    room = 2 * readers
+    room = WAITING * readers
     arrived: list[float] = []
     for number in range(SIMULATED):
         # Back-pressure: a request is made when there is room for what it brings.
@@ -87,7 +86,7 @@ def requests_needed(kind: Kind, readers: int, latency: float) -> int:
     """Return how many requests at once keep `readers` busy for all but 3 % of their time."""
     requests = 1
     while fed(kind, readers, requests, latency) < FED:
-        requests *= 2
+        requests += 1 + requests // 8
     return requests
 
 
@@ -147,7 +146,8 @@ def bottleneck_table(kinds_read: Sequence[Kind], costs: Costs, assumed: Assumed)
 
 def search_table(search: Search, assumed: Assumed) -> list[list[str]]:
     """Return what a search of 10,000 trials takes, with and without ASHA."""
-    proposing = TRIALS * statistics.fmean(search.proposal.values())
+    # What a proposal takes grows with the trials that there are.
+    proposing = TRIALS * search.proposal[TRIALS] / 2
     rows = []
     for name, epochs in (("ASHA", epochs_under_asha()), ("every epoch", float(EPOCHS))):
         trial = epochs * search.epoch

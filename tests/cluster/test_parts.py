@@ -109,14 +109,14 @@ def test_a_table_without_images_is_refused(
 
 def test_what_is_no_table_and_what_is_no_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "torn.parquet").write_bytes(b"PAR1")
-    for sources, error in (
+    for names, error in (
         ([str(tmp_path / "torn.parquet")], InvalidData),
         (["nonsense://bucket/x"], UsageError),
         ([(tmp_path / "absent").as_uri()], UsageError),
         (["-"], UsageError),
     ):
         with pytest.raises(error):
-            find_sources(sources, str(tmp_path / "out"), None, None)
+            find_sources(names, str(tmp_path / "out"), None, None)
 
 
 def test_storage_that_does_not_answer_ends_the_job_a_missing_file_does_not(
