@@ -6,15 +6,15 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
@@ -128,11 +128,13 @@ def test_what_ends_its_process_has_its_row(tmp_path: Path) -> None:
 
 
 def workers() -> list[int]:
-    """The processes of Ray's that read, by their titles."""
-    done = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    return [
-        int(line.split()[0]) for line in done.stdout.splitlines() if "MapWorker(Map(Part" in line
-    ]
+    """The processes that read, of this process's cluster, by their titles."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "MapWorker(Map(P" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 @pytest.mark.usefixtures("cluster")
