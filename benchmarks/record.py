@@ -73,7 +73,7 @@ def median_figure(what: str, kind: str, values: Sequence[float], **others: Any) 
 
 
 def ratio_figure(
-    what: str, ours: Sequence[float], theirs: Sequence[float], **beside: float | None
+    what: str, ours: Sequence[float], theirs: Sequence[float], **beside: Any
 ) -> Figure:
     """Return the median of the pairs' ratios, ours / theirs; each pair ran back to back."""
     ratios = [own / other for own, other in zip(ours, theirs, strict=True)]

@@ -100,7 +100,7 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def cannot_write(path: Path, error: OSError) -> CannotWrite:
+def cannot_write(path: Path | str, error: OSError) -> CannotWrite:
     """Return the CannotWrite that tells of `error` at `path`."""
     reason = error.strerror or str(error)
     return CannotWrite(

@@ -65,6 +65,10 @@ MaxOption = Annotated[
 TopOption = Annotated[
     int, typer.Option("--top", metavar="K", help="Tell so many texts of each number (--json).")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="On this Ray cluster; local starts one."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
@@ -168,7 +172,7 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
 
 @app.command("tune")
-def tune(
+def tune(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe with a [search] table (default: early-stopping).")
     ] = None,
@@ -187,16 +191,18 @@ def tune(
     pruning: Annotated[
         bool, typer.Option("--pruning/--no-pruning", help="End poor trials early.")
     ] = True,
+    cluster: ClusterOption = None,
 ) -> None:
     """Search for better values of a recipe's keys, judged on val."""
     from inkdigits.cli import tune as verb
 
     try:
-        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning)
+        verb.tune(recipe, trials, data, overrides or [], seed, out, resume, pruning, cluster)
     except ModuleNotFoundError as error:
-        if error.name != "optuna":
+        extras = {"optuna": "tune", "ray": "cluster"}
+        if error.name not in extras:
             raise
-        raise missing("tune", error) from error
+        raise missing(extras[error.name], error) from error
 
 
 @app.command("evaluate")
@@ -248,9 +254,11 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with a header.")] = False,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", help="Write a .csv, .jsonl or .parquet on all cores; continues after a kill."
+            "--out",
+            metavar="FILE",
+            help="Write a .csv, .jsonl or .parquet on all cores; continues after a kill.",
         ),
     ] = None,
     annotate: Annotated[
@@ -262,8 +270,18 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     checksum: ChecksumOption = None,
     largest: MaxOption = None,
     top: TopOption = 1,
+    cluster: ClusterOption = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            "--column", metavar="NAME", help="Of the images in Parquet sources (--cluster)."
+        ),
+    ] = None,
 ) -> int:
-    """Read the digits and numbers in each image."""
+    """Read the digits and numbers in each image.
+
+    With --cluster, sources may also be URLs and Parquet files, and --out is a folder.
+    """
     one_thread_each()
     from inkdigits.cli import read as verb
     from inkdigits.reading.constraints import Constraints
@@ -271,7 +289,17 @@ def read(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
     constraints = Constraints(length, pattern, checksum, largest)
     settings = ReaderSettings(model, target_error, layout, constraints, top)
-    return verb.read(images, settings, verb.Output(as_json, as_csv, out, annotate))
+    if cluster is None:
+        place = None if out is None else Path(out)
+        verb.check_column(column)
+        return verb.read(images, settings, verb.Output(as_json, as_csv, place, annotate))
+    verb.check_cluster(out, as_json, as_csv)
+    try:
+        from inkdigits.cli import read_cluster
+    except ModuleNotFoundError as error:
+        raise missing("cluster", error) from error
+
+    return read_cluster.read(images, str(out), settings, cluster, column, annotate)
 
 
 @app.command("serve")

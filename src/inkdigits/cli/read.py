@@ -44,6 +44,24 @@ class Output:
             )
 
 
+def check_column(column: str | None) -> None:
+    """Raise UsageError for a column where no table is read."""
+    if column is not None:
+        raise UsageError(
+            f"--column {column!r} is for Parquet sources, which only --cluster reads.",
+            "Add --cluster local to read them on this machine.",
+        )
+
+
+def check_cluster(out: str | None, as_json: bool, as_csv: bool) -> None:
+    """Raise UsageError unless the readings of a cluster go to a folder."""
+    if not out or as_json or as_csv:
+        raise UsageError(
+            "--cluster writes Parquet files into a folder, nothing to stdout.",
+            "Name the folder with --out, without --json and --csv.",
+        )
+
+
 def read(images: list[str], settings: ReaderSettings, output: Output) -> int:
     """Read each of `images`, and all images in those that are folders; return the exit code.
 
@@ -56,8 +74,7 @@ def read(images: list[str], settings: ReaderSettings, output: Output) -> int:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")
     inputs = find_inputs(images, without=output.annotate)
     reader = settings.reader()
-    if reader.selection is not None:
-        sys.stderr.write(f"inkdigits: {explain(reader.selection)}\n")
+    tell_selection(reader)
     if output.out is None:
         return read_to_stdout(inputs, reader, output)
     from inkdigits.cli.read_folder import read_to_table
@@ -103,6 +120,12 @@ def write_words(reading: Reading) -> None:
     """Write one reading for a person; what could not be read is on stderr already."""
     if reading.error is None:
         sys.stdout.write(f"{reading.image}: {in_words(reading)}\n")
+
+
+def tell_selection(reader: Reader) -> None:
+    """Tell on stderr what a target error costs on val, where there is one."""
+    if reader.selection is not None:
+        sys.stderr.write(f"inkdigits: {explain(reader.selection)}\n")
 
 
 def explain(selection: Selection) -> str:

@@ -23,16 +23,25 @@ def read_to_table(
             result = read_folder(inputs, out, settings, annotate, progress=progress)
     except (KeyboardInterrupt, CannotWrite):
         if journal_path(out).exists():
-            sys.stderr.write(
-                f"inkdigits: what was read is kept in {str(journal_path(out))!r}; "
-                "the same command continues.\n"
-            )
+            tell_kept(journal_path(out))
         raise
+    return tell_outcome(result, out)
+
+
+def tell_kept(place: Path | str) -> None:
+    """Tell where the readings of a job are that was broken off."""
+    sys.stderr.write(
+        f"inkdigits: what was read is kept in {str(place)!r}; the same command continues.\n"
+    )
+
+
+def tell_outcome(result: FolderResult, out: Path | str) -> ExitCode:
+    """Tell what became of a job and return the exit code."""
     sys.stderr.write(f"inkdigits: {summary(result, out)}\n")
     return ExitCode.INPUT if result.counts.get("error") else ExitCode.DONE
 
 
-def summary(result: FolderResult, out: Path) -> str:
+def summary(result: FolderResult, out: Path | str) -> str:
     """Return in one line what became of a job."""
     counts = {name: result.counts.get(name, 0) for name in ("ok", "rejected", "error")}
     parts = [f"{n:,} {name}" for name, n in counts.items()]

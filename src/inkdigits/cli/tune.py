@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from inkdigits.cli.train import DEFAULT_RECIPE, prepare_one, resolve
+from inkdigits.cluster.connection import require_ray
 from inkdigits.errors import UsageError
 from inkdigits.search.folder import require_search, require_searchable
 from inkdigits.training.folder import require_free
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TRIALS = 40
 
 
-def tune(
+def tune(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     name: str | None,
     trials: int | None,
     data: str | None,
@@ -30,6 +31,7 @@ def tune(
     out: Path | None,
     resume: Path | None,
     pruning: bool,
+    cluster: str | None,
 ) -> None:
     """Search or continue a search, and print its trials and the best recipe."""
     if trials is not None and trials < 1:
@@ -39,6 +41,8 @@ def tune(
         raise UsageError(
             "--resume takes no recipe and no other option than --trials: the search's own continue."
         )
+    if resume is not None and cluster is not None and trials is not None:
+        raise UsageError("a search on a cluster keeps its number of trials: leave out --trials.")
     # Before the heavy imports, so that a wrong key or folder is told at once.
     recipe = resolve(name or DEFAULT_RECIPE, data, overrides, seed)
     if resume is not None:
@@ -49,15 +53,28 @@ def tune(
         require_free(out)
     import optuna  # noqa: F401 (a missing extra is told before anything is loaded)
 
+    if cluster is not None:
+        require_ray()
     prepare_one()
-    console = Console(stderr=True)
-    from inkdigits.search import tune as searches
+    number = TRIALS if trials is None else trials
+    if cluster is not None:
+        from inkdigits.search import cluster as there
 
-    if resume is not None:
-        tell(searches.resume(resume, trials, console=console))
+        found = (
+            there.tune_on_cluster(recipe, number, cluster, out=out, pruning=pruning)
+            if resume is None
+            else there.resume_on_cluster(resume, cluster)
+        )
     else:
-        number = TRIALS if trials is None else trials
-        tell(searches.tune(recipe, number, out=out, pruning=pruning, console=console))
+        from inkdigits.search import tune as here
+
+        console = Console(stderr=True)
+        found = (
+            here.tune(recipe, number, out=out, pruning=pruning, console=console)
+            if resume is None
+            else here.resume(resume, trials, console=console)
+        )
+    tell(found)
 
 
 def tell(search: Search) -> None:

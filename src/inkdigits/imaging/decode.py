@@ -110,17 +110,20 @@ def read_source(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return the bytes of the file at `path`, reading no more than the limit allows."""
     try:
         with path.open("rb") as file:
-            content = file.read(limits.max_bytes + 1)
-    except FileNotFoundError as error:
-        raise UnreadableImage(f"no such file: {str(path)!r}.", "Check the path.") from error
-    except IsADirectoryError as error:
-        raise UnreadableImage(
-            f"{str(path)!r} is a folder, not an image.", f"Name its images, as in {path}/*.png."
-        ) from error
+            return file.read(limits.max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or error
-        raise UnreadableImage(f"cannot open {str(path)!r}: {reason}.") from error
-    return content
+        raise cannot_open(str(path), error) from error
+
+
+def cannot_open(name: str, error: OSError | ValueError) -> UnreadableImage:
+    """Return what tells that the file `name` cannot be opened, or read, because of `error`."""
+    if isinstance(error, FileNotFoundError):
+        return UnreadableImage(f"no such file: {name!r}.", "Check the path.")
+    if isinstance(error, IsADirectoryError):
+        return UnreadableImage(
+            f"{name!r} is a folder, not an image.", f"Name its images, as in {name}/*.png."
+        )
+    return UnreadableImage(f"cannot open {name!r}: {getattr(error, 'strerror', None) or error}.")
 
 
 def decode_array(pixels: NDArray[Any], limits: Limits) -> Grey:

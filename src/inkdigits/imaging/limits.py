@@ -123,10 +123,15 @@ def out_of_time(limits: Limits) -> UnreadableImage:
 def check_bytes(content: bytes, limits: Limits) -> None:
     """Raise UnreadableImage when `content` is too long."""
     if len(content) > limits.max_bytes:
-        raise UnreadableImage(
-            f"the image has more than {limits.max_bytes} bytes, the limit.",
-            "Save it smaller or compressed.",
-        )
+        raise too_many_bytes(limits)
+
+
+def too_many_bytes(limits: Limits = DEFAULT_LIMITS) -> UnreadableImage:
+    """Return the error of an image file that is longer than `limits` allow."""
+    return UnreadableImage(
+        f"the image has more than {limits.max_bytes} bytes, the limit.",
+        "Save it smaller or compressed.",
+    )
 
 
 def check_size(width: int, height: int, limits: Limits) -> None:

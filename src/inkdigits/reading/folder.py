@@ -138,7 +138,7 @@ def model_hash(model: Path | None) -> str:
         raise ModelRefused(f"cannot open the model file {str(model)!r}: {error}.") from error
 
 
-def already_there(out: Path) -> UsageError:
+def already_there(out: Path | str) -> UsageError:
     """Return the UsageError of an output that an earlier job, or something else, has written."""
     return UsageError(
         f"{str(out)!r} is there already, and nothing is left to continue.",

@@ -35,11 +35,15 @@ GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One image to read: which input it is, its path, and where its drawing goes, if anywhere."""
+    """One image to read: which input it is, its path, and where its drawing goes, if anywhere.
+
+    With `content`, its bytes, the path is only its name.
+    """
 
     index: int
     name: str
     drawing: Path | None = None
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,13 @@ def answered(reader: Reader, task: Task) -> Answer:
 
     Raises what would happen to all others too: ModelRefused, and CannotWrite for its drawing.
     """
-    path = Path(task.name)
+    source = Path(task.name) if task.content is None else task.content
     try:
-        reading = reader.read_or_error(path, task.name)
+        reading = reader.read_or_error(source, task.name)
         if task.drawing is not None and reading.status != "error":
             from inkdigits.reading.annotate import draw_reading
 
-            draw_reading(path, reading, task.drawing)
+            draw_reading(source, reading, task.drawing)
     except (ModelRefused, CannotWrite):
         raise
     except InkdigitsError as error:  # a PDF, say, without the package that reads it

@@ -8,6 +8,8 @@ from inkdigits.errors import UsageError
 from inkdigits.training.recipe import Recipe
 
 SEARCH_FILE = "search.json"
+CLUSTER = "cluster"
+"""True in that file for a search on a cluster."""
 KINDS = ("ann", "cnn")
 
 

@@ -13,7 +13,7 @@ import optuna
 
 from inkdigits.errors import TrainingFailed
 from inkdigits.files import write_text
-from inkdigits.search.study import counted, value_of
+from inkdigits.search.study import counted, values_of
 from inkdigits.search.trial import FINISHED, Outcome
 from inkdigits.training.recipe import Recipe
 from inkdigits.training.search_table import Axis
@@ -34,13 +34,10 @@ class TrialRow:
 
 def rows_of(study: optuna.Study, axes: Sequence[Axis]) -> list[TrialRow]:
     """Return the trials that count, in their order."""
-    by_key = {axis.key: axis for axis in axes}
-    rows = []
-    for number, trial in enumerate(counted(study), start=1):
-        values = {key: value_of(by_key[key], kept) for key, kept in trial.params.items()}
-        values = {axis.key: values[axis.key] for axis in axes}
-        rows.append(TrialRow(number, values, Outcome(**trial.user_attrs[OUTCOME])))
-    return rows
+    return [
+        TrialRow(number, values_of(axes, trial.params), Outcome(**trial.user_attrs[OUTCOME]))
+        for number, trial in enumerate(counted(study), start=1)
+    ]
 
 
 def best_row(rows: Sequence[TrialRow]) -> TrialRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,24 +103,29 @@ def next_trial(
     number = len(counted(study))
     drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     study.sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=RANDOM_TRIALS)
-    trial = study.ask()
-    return trial, {axis.key: suggest(trial, axis) for axis in axes}
+    trial = study.ask({axis.key: distribution(axis) for axis in axes})
+    return trial, values_of(axes, trial.params)
 
 
-def suggest(trial: optuna.Trial, axis: Axis) -> Any:
-    """Return the value that the trial has on an axis."""
+def distribution(axis: Axis) -> Any:
+    """Return the values of an axis as Optuna draws from them."""
+    kinds = optuna.distributions
     if axis.choices:
-        chosen = trial.suggest_categorical(axis.key, [label(choice) for choice in axis.choices])
-        return value_of(axis, chosen)
+        return kinds.CategoricalDistribution([label(choice) for choice in axis.choices])
     if axis.whole:
         step = int(axis.step) or 1
-        return trial.suggest_int(axis.key, int(axis.low), int(axis.high), step=step, log=axis.log)
-    return trial.suggest_float(axis.key, axis.low, axis.high, step=axis.step or None, log=axis.log)
+        return kinds.IntDistribution(int(axis.low), int(axis.high), log=axis.log, step=step)
+    return kinds.FloatDistribution(axis.low, axis.high, log=axis.log, step=axis.step or None)
 
 
 def label(choice: Any) -> Any:
     """Return a choice as Optuna keeps it: a list as its JSON text."""
     return json.dumps(choice) if isinstance(choice, list) else choice
+
+
+def values_of(axes: Sequence[Axis], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the axes, in their order, for what Optuna keeps of them."""
+    return {axis.key: value_of(axis, kept[axis.key]) for axis in axes}
 
 
 def value_of(axis: Axis, kept: Any) -> Any:

@@ -66,10 +66,18 @@ class Bench:
     val: Examples
     compiled: dict[str, Compiled] = field(default_factory=dict)
 
-    def run(self, recipe: Recipe, is_poor: Callable[[int, float], bool]) -> Outcome:
-        """Train `recipe` and return what came of it; `is_poor(epoch, val_loss)` ends it early."""
+    def run(
+        self,
+        recipe: Recipe,
+        is_poor: Callable[[int, float], bool],
+        history: History | None = None,
+    ) -> Outcome:
+        """Train `recipe` and return what came of it; `is_poor(epoch, val_loss)` ends it early.
+
+        `history` gets the epochs.
+        """
         started = time.perf_counter()
-        history = History(None)
+        history = history or History(None)
         ended = FINISHED
         try:
             self.train(recipe, history, is_poor)
@@ -77,10 +85,7 @@ class Bench:
             ended = PRUNED
         except TrainingFailed:
             ended = DIVERGED
-        row = kept_row(recipe, history.rows)
-        loss, accuracy = (row["val_loss"], row["val_accuracy"]) if row else (None, None)
-        seconds = time.perf_counter() - started
-        return Outcome(ended, len(history.rows), seconds, loss, accuracy)
+        return outcome_of(recipe, history.rows, ended, time.perf_counter() - started)
 
     def train(
         self, recipe: Recipe, history: History, is_poor: Callable[[int, float], bool]
@@ -101,6 +106,13 @@ class Bench:
         if shape not in self.compiled:
             self.compiled[shape] = compile_training(model, recipe.training, len(self.material))
         return self.compiled[shape]
+
+
+def outcome_of(recipe: Recipe, rows: list[Row], ended: str, seconds: float) -> Outcome:
+    """Return what came of a training with these epochs."""
+    row = kept_row(recipe, rows)
+    loss, accuracy = (row["val_loss"], row["val_accuracy"]) if row else (None, None)
+    return Outcome(ended, len(rows), seconds, loss, accuracy)
 
 
 def kept_row(recipe: Recipe, rows: list[Row]) -> Row | None:

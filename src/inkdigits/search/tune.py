@@ -19,10 +19,10 @@ from rich.console import Console
 
 from inkdigits.data.dataset import split_val
 from inkdigits.data.source import load_dataset
-from inkdigits.errors import InvalidData
+from inkdigits.errors import InvalidData, UsageError
 from inkdigits.files import remove_torn, write_text
 from inkdigits.models.backend import set_up_keras
-from inkdigits.search.folder import SEARCH_FILE, require_search, require_searchable
+from inkdigits.search.folder import CLUSTER, SEARCH_FILE, require_search, require_searchable
 from inkdigits.search.results import (
     BEST_FILE,
     OUTCOME,
@@ -69,17 +69,21 @@ def tune(
     those before it at the same epoch is ended. Raises UsageError for a recipe without a search,
     the errors of `load_dataset`, TrainingFailed where no trial comes to a model, and CannotWrite.
     """
+    folder = begin(recipe, out, trials=trials, pruning=pruning)
+    return carry_out(folder, console or Console(quiet=True))
+
+
+def begin(recipe: Recipe, out: Path | None, **plan: Any) -> Path:
+    """Make the folder of a search, with its recipe and its plan, and return it."""
     require_searchable(recipe)
     dataset = load_dataset(recipe.data.source)
     recipe = recipe.with_source(lasting_source(recipe.data.source, dataset))
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
-    plan = {"trials": trials, "pruning": pruning, **environment}
-    folder = new_folder(
+    return new_folder(
         out or RUNS_FOLDER / f"tune-{recipe.name}",
-        {RECIPE_FILE: recipe.to_toml(), SEARCH_FILE: as_json(plan)},
+        {RECIPE_FILE: recipe.to_toml(), SEARCH_FILE: as_json({**plan, **environment})},
         numbered=out is None,
     )
-    return carry_out(folder, console or Console(quiet=True))
 
 
 def resume(folder: Path, trials: int | None = None, *, console: Console | None = None) -> Search:
@@ -89,6 +93,10 @@ def resume(folder: Path, trials: int | None = None, *, console: Console | None =
     `folder` is no search, InvalidData when its data are not what they were.
     """
     require_search(folder)
+    if read_json(folder / SEARCH_FILE).get(CLUSTER):
+        raise UsageError(
+            f"the search in {str(folder)!r} was begun on a cluster.", "Continue it with --cluster."
+        )
     remove_torn(folder)
     if trials is not None:
         plan = read_json(folder / SEARCH_FILE) | {"trials": trials}
@@ -104,15 +112,20 @@ def carry_out(folder: Path, console: Console) -> Search:
             bench = make_bench(recipe, plan["data"]["sha256"])
             queue_again(study, recipe.axes())
             run_trials(study, recipe, bench, plan["trials"], console)
-            rows = rows_of(study, recipe.axes())
-            best = best_recipe(recipe, rows)
-            write_text(folder / BEST_FILE, best.to_toml())
-            write_table(folder / TABLE_FILE, rows)
-            draw(folder, study, recipe, rows)
+            return conclude(folder, study, recipe, len(bench.compiled))
     except KeyboardInterrupt:
         console.print(f"Continue with: inkdigits tune --resume {folder}", soft_wrap=True)
         raise
-    return Search(folder, rows, best, len(bench.compiled))
+
+
+def conclude(folder: Path, study: optuna.Study, recipe: Recipe, compilations: int) -> Search:
+    """Write what came of all trials: the best recipe, the table, the plots."""
+    rows = rows_of(study, recipe.axes())
+    best = best_recipe(recipe, rows)
+    write_text(folder / BEST_FILE, best.to_toml())
+    write_table(folder / TABLE_FILE, rows)
+    draw(folder, study, recipe, rows)
+    return Search(folder, rows, best, compilations)
 
 
 def make_bench(recipe: Recipe, expected: str) -> Bench:
