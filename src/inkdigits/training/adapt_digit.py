@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -29,7 +28,6 @@ from inkdigits.training.lesson import Floats, Lesson, Rate, Watch, Weights, valu
 from inkdigits.training.loop import compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, joined
 from inkdigits.training.network import build_model
-from inkdigits.training.recipe import Recipe
 
 OWN = 1000
 """So many digits of one's own an epoch has, each as often as it takes."""
@@ -62,7 +60,7 @@ class DigitLearner:
         framed = [(sample, frame(clean(sample.grey))) for sample in samples]
         seen = [(sample, found.image) for sample, found in framed if found is not None]
         self.samples = [sample for sample, _ in seen]
-        self.images = np.stack([image for _, image in seen]) if seen else np.zeros((0, 28, 28))
+        self.images = np.array([image for _, image in seen], np.uint8).reshape(-1, 28, 28)
         self.labels = np.array([int(sample.text) for sample in self.samples], np.uint8)
         self.beside = Material(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
         self.proof = Examples(self.beside.images, self.beside.labels)

@@ -54,8 +54,23 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """What the lessons left.
+
+    `told` are networks, each with the samples that it did not learn from and is measured on, at the
+    epoch that the other lessons chose; `half` is the one that learnt half as many as the first of
+    them; `mean` is what they are all together, after so many `epochs`.
+    """
+
+    told: list[tuple[Weights, Places]]
+    half: Weights
+    mean: Weights
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Found:
-    """The mean network, what its artefact says about itself, and what was found."""
+    """The new network, what its artefact says about itself, and what was found."""
 
     weights: Weights
     metadata: Metadata
@@ -64,46 +79,27 @@ class Found:
 
 def learn_and_measure(work: Work, parent: bytes, dataset: Dataset) -> Found:
     """Teach, measure and judge; `parent` is the old model's file."""
-    learner, part = work.learner, work.part
+    learner, samples = work.learner, work.learner.samples
     train, val = split_val(dataset.train, VAL)
-    work.say(f"{len(part)} images; making what is mixed in, of the digits of {dataset.name}")
+    work.say(f"{len(samples)} images; making what is mixed in, of the digits of {dataset.name}")
     learner.make(train, val, work.folder)
-    lessons = [teach(work, f"part-{at}", part != at, part == at) for at in range(PARTS)]
-    half = teach(work, "half", halved(part != 0), part == 0)
+    learnt = learn(work)
     work.say("measuring")
-    epochs = best_epoch([lesson.losses for lesson in lessons])
-    # What a lesson is measured at, the others chose.
-    chosen = [
-        lesson.at(best_epoch([other.losses for other in lessons if other is not lesson]))
-        for lesson in lessons
-    ]
-    told = [(weights, np.flatnonzero(part == at)) for at, weights in enumerate(chosen)]
-    weights = mean_weights([lesson.at(epochs) for lesson in lessons])
-    metadata = learner.describe(told, weights)
-    before = read_all(parent, learner.samples, learner.layout)
-    after = read_apart(work, told, metadata)
-    right_before, right_after = right(before, learner.samples), right(after, learner.samples)
-    confidences = np.array([reading.confidence for reading in after])
-    asked = np.array([bool(reading.text) for reading in after])
-    metadata = replace(
-        metadata,
-        val_curve=risk_coverage(confidences[asked], right_after[asked]),
-        val_n=int(asked.sum()),
-    )
-    losses_before = np.minimum(learner.losses(None, np.arange(len(part))), WORST)
-    losses_after = np.empty(len(part))
-    for one, places in told:
-        losses_after[places] = np.minimum(learner.losses(one, places), WORST)
-    new = learner.artefact(weights, metadata)
-    held_out = compared(f"{len(part)} images held out in turn", right_before, right_after)
+    before = right(read_all(parent, samples, learner.layout), samples)
+    metadata = learner.describe(learnt.told, learnt.mean)
+    readings = read_apart(work, learnt.told, metadata)
+    after = right(readings, samples)
+    metadata = with_curve(metadata, readings, after)
+    held_out = compared(f"{len(samples)} images, held out in turn", before, after)
+    new = learner.artefact(learnt.mean, metadata)
     old_digits, new_digits = learner.digits_right([parent, new], val[:WATCHED])
+    losses_before = losses_on(learner, [(None, np.arange(len(samples)))])
+    losses_after = losses_on(learner, learnt.told)
     forgotten = float(old_digits.mean() - new_digits.mean())
     better, why = judge(held_out, losses_before - losses_after, forgotten)
-    first = part == 0
-    half_right = right(read_apart(work, [(half.at(epochs), np.flatnonzero(first))], metadata), [
-        sample for sample, own in zip(learner.samples, first, strict=True) if own
-    ])
-    learnt = int((~first).sum())
+    first = learnt.told[0][1]
+    few = right(read_apart(work, [(learnt.half, first)], metadata), samples_at(samples, first))
+    count = len(samples) - len(first)
     findings = Findings(
         held_out=held_out,
         digits=compared(
@@ -113,9 +109,89 @@ def learn_and_measure(work: Work, parent: bytes, dataset: Dataset) -> Found:
         losses=(float(losses_before.mean()), float(losses_after.mean())),
         better=better,
         why=why,
-        curve=curve_of(right_before[first], half_right, right_after[first], learnt),
-        advice=advice(right_after[first], half_right, learnt, len(part)),
-        epochs=epochs + 1,
+        curve=curve_of(before[first], few, after[first], count),
+        advice=advice(after[first], few, count, len(samples)),
+        epochs=learnt.epochs,
         temperature=metadata.temperature,
     )
-    return Found(weights, metadata, findings)
+    return Found(learnt.mean, metadata, findings)
+
+
+def learn(work: Work) -> Learnt:
+    """Give the lessons: one without each part, and one with half of what the first had."""
+    parts = [work.part == at for at in range(PARTS)]
+    lessons = [teach(work, f"lesson {at} of {PARTS}", ~own, own) for at, own in enumerate(parts, 1)]
+    half = np.flatnonzero(~parts[0])[::2]
+    few = teach(
+        work, "lesson with half of the images", np.isin(np.arange(len(work.part)), half), parts[0]
+    )
+    told = []
+    for lesson, own in zip(lessons, parts, strict=True):
+        others = [other.losses for other in lessons if other is not lesson]
+        told.append((lesson.at(best_epoch(others)), np.flatnonzero(own)))
+    epoch = best_epoch([lesson.losses for lesson in lessons])
+    mean = mean_weights([lesson.at(epoch) for lesson in lessons])
+    return Learnt(told, few.at(epoch), mean, epoch + 1)
+
+
+def teach(work: Work, name: str, chosen: Bools, watching: Bools) -> Lesson:
+    """Give one lesson, or find it where an adaptation that was broken off has given it."""
+    path = work.folder / "lessons" / f"{name.replace(' ', '-')}.npz"
+    if path.is_file():
+        return load_lesson(path)
+    state = path.with_suffix(".state.npz")
+    places = np.flatnonzero(chosen), np.flatnonzero(watching)
+    lesson = work.learner.teach(*places, state)
+    save_lesson(lesson, path)
+    state.unlink(missing_ok=True)
+    losses = ", ".join(f"{loss:.3f}" for loss in lesson.losses.mean(axis=1))
+    work.say(f"{name}: {chosen.sum()} learnt, loss on {watching.sum()} others {losses}")
+    return lesson
+
+
+def losses_on(learner: Learner, told: Sequence[tuple[Weights | None, Places]]) -> Floats:
+    """Return the loss of each sample by the network that is told of it; None is the old one."""
+    losses = np.empty(sum(len(places) for _, places in told))
+    for weights, places in told:
+        losses[places] = np.minimum(learner.losses(weights, places), WORST)
+    return losses
+
+
+def read_apart(
+    work: Work, told: Sequence[tuple[Weights, Places]], metadata: Metadata
+) -> list[Reading]:
+    """Return the readings of all samples that are told of, each by its network, in order."""
+    found: dict[int, Reading] = {}
+    for weights, places in told:
+        content = work.learner.artefact(weights, metadata)
+        samples = samples_at(work.learner.samples, places)
+        found |= zip(places.tolist(), read_all(content, samples, work.learner.layout), strict=True)
+    return [found[at] for at in sorted(found)]
+
+
+def read_all(content: bytes, samples: Sequence[Sample], layout: Layout) -> list[Reading]:
+    """Return what a reader with the artefact `content` says of each sample."""
+    reader = Reader(content, layout=layout)
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(lambda sample: reader.read_or_error(sample.grey), samples))
+
+
+def samples_at(samples: Sequence[Sample], places: Places) -> list[Sample]:
+    """Return the samples at `places`."""
+    return [samples[at] for at in places.tolist()]
+
+
+def right(readings: Sequence[Reading], samples: Sequence[Sample]) -> Bools:
+    """Return which samples are read right, bool (N,): what is rejected is not."""
+    pairs = zip(readings, samples, strict=True)
+    return np.array([one.status == "ok" and one.text == sample.text for one, sample in pairs])
+
+
+def with_curve(metadata: Metadata, readings: Sequence[Reading], right: Bools) -> Metadata:
+    """Return `metadata` with the curve of error against coverage on what was held out."""
+    asked = np.array([bool(reading.text) for reading in readings])
+    if not asked.any():
+        return metadata
+    confidences = np.array([reading.confidence for reading in readings])
+    curve = risk_coverage(confidences[asked], right[asked])
+    return replace(metadata, val_curve=curve, val_n=int(asked.sum()))

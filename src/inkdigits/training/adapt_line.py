@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from inkdigits.artefact.metadata import LINE_BLANK, OTHER, POINT, Metadata
 from inkdigits.artefact.points import POINT_CLASS, without_points
 from inkdigits.data.dataset import Examples
 from inkdigits.evaluation.numbers import as_reading
-from inkdigits.imaging.line import LOOKS, Place, cut, find_number, line_crops, side_by_side
+from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
 from inkdigits.models.ctc import forward_backward, greedy_texts
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
@@ -40,8 +39,8 @@ TEMPERATURES = np.geomspace(1, 4, 29)
 """Those tried: an adapted network is never surer than its weights make it."""
 TINY = 1e-7
 SETTINGS = {
-    "optimizer": "muon",
-    "learning_rate": 0.002,
+    "optimizer": "adam",
+    "learning_rate": 0.0007,
     "weight_decay": 0.01,
     "batch_size": 8,
     "epochs": 4,
@@ -156,13 +155,13 @@ class LineLearner:
 
     def digits_right(self, contents: Sequence[bytes], digits: Examples) -> list[NDArray[np.bool_]]:
         """Return for each artefact which of `digits` it reads right, bool (N,), from one crop."""
-        crops = [line_crops(image)[:1] for image in digits.images]
-        seen = [at for at, found in enumerate(crops) if found]
+        places = [find_number(image) for image in digits.images]
+        crops = {at: cut(place, LOOKS[0]).image for at, place in enumerate(places) if place}
         answers = []
         for content in contents:
             right = np.zeros(len(digits), bool)
-            said = greedy(LineEngine(content, threads=2), [crops[at][0].image for at in seen])
-            for at, text in zip(seen, said, strict=True):
+            said = greedy(LineEngine(content, threads=2), list(crops.values()))
+            for at, text in zip(crops, said, strict=True):
                 right[at] = as_reading(text.replace(POINT, "")) == str(digits.labels[at])
             answers.append(right)
         return answers

@@ -163,7 +163,9 @@ def advice(whole: Bools, half: Bools, learnt: int, n: int) -> str:
     gain = whole.astype(float) - half
     mean = float(gain.mean())
     error = float(gain.std(ddof=1)) / sqrt(len(gain)) if len(gain) > 1 else 0.0
-    told = f"twice as many images, {learnt} instead of {learnt // 2}, brought {100 * mean:+.1f} points"
+    told = (
+        f"twice as many images, {learnt} instead of {learnt // 2}, brought {100 * mean:+.1f} points"
+    )
     if mean >= WORTH and mean > error:
         return f"{told}: some {n} more are worth collecting."
     if mean + Z_95 * error < WORTH:

@@ -118,7 +118,10 @@ def load_lesson(path: Path) -> Lesson:
 
 def mean_weights(several: Sequence[Weights]) -> Weights:
     """Return the mean of the weights of networks that began as one (Wortsman et al., 2022)."""
-    return [np.mean(values, axis=0, dtype=np.float64).astype(np.float32) for values in zip(*several, strict=True)]
+    return [
+        np.asarray(sum(values[1:], values[0].astype(np.float64)) / len(values), values[0].dtype)
+        for values in zip(*several, strict=True)
+    ]
 
 
 def best_epoch(losses: Sequence[Floats]) -> int:
