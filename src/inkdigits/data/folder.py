@@ -70,7 +70,7 @@ def labelled_paths(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from table_paths(table) if table.is_file() else class_paths(folder)
 
 
-def labelled_numbers(folder: Path) -> Iterator[tuple[Path, str]]:
+def labelled_texts(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each image of `folder` with the number that it shows, in a fixed order.
 
     A `labels.csv` may name numbers of 1–512 digits. Raises InvalidData for any other label.

@@ -21,7 +21,7 @@ from rich.console import Console
 from inkdigits import __version__
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.data.source import load_dataset
-from inkdigits.errors import InvalidData, UsageError
+from inkdigits.errors import CannotWrite, InvalidData, UsageError
 from inkdigits.files import lock, make_folder, open_growing, sha256, write_bytes, write_text
 from inkdigits.models.backend import set_up_keras
 from inkdigits.reading.models import BUNDLED_LINE_MODEL, BUNDLED_MODEL
@@ -50,11 +50,16 @@ def adapt(
     images or one that is unusable, ModelRefused, UsageError, DataUnavailable, CannotWrite.
     """
     started = time.perf_counter()
+    require_file(out)
     samples = load_samples(folder)
     parent = model or bundled_for(samples)
     content = read_model(parent)
     kind = kind_of(content, parent, samples)
     dataset = load_dataset("auto")
+    set_up_keras()
+    kinds: dict[str, type[Learner]] = {"line": LineLearner, "digit": DigitLearner}
+    learner = kinds[kind](parent, samples, seed)
+    require_ink(learner.samples, samples, folder)
     plan: dict[str, Any] = {
         "parent": sha256(content),
         "data": data_sha256(samples),
@@ -62,40 +67,46 @@ def adapt(
         "seed": seed,
         "version": __version__,
     }
-    console = console or quiet_console()
     with work_folder(out, plan) as place:
-        set_up_keras()
-        kinds: dict[str, type[Learner]] = {"line": LineLearner, "digit": DigitLearner}
-        learner = kinds[kind](parent, samples, seed)
-        if len(learner.samples) < FEWEST:
-            raise InvalidData(
-                f"only {len(learner.samples)} of {len(samples)} images in {str(folder)!r} show "
-                f"ink; adapting needs {FEWEST} or more."
-            )
         parts = parted(learner.samples, PARTS, seed)
-        found = learn_and_measure(Work(learner, parts, place, console), content, dataset)
-        report = Report(
-            model=out,
-            kind=kind,
-            findings=found.findings,
-            left_out=len(samples) - len(learner.samples),
-            seconds=round(time.perf_counter() - started, 1),
-            parent_sha256=plan["parent"],
-            data_sha256=plan["data"],
-        )
-        if report.findings.better:
+        work = Work(learner, parts, place, console or quiet_console())
+        found = learn_and_measure(work, content, dataset)
+        if found.findings.better:
             metadata = replace(
                 found.metadata,
                 data_name=folder.resolve().name,
                 data_sha256=plan["data"],
                 parent_sha256=plan["parent"],
-                scores=report.findings.scores,
+                scores=found.findings.scores,
             )
             write_bytes(out, learner.artefact(found.weights, metadata))
         elif not out.exists():
             write_bytes(out, content)
     shutil.rmtree(place, ignore_errors=True)
-    return report
+    return Report(
+        model=out,
+        kind=kind,
+        findings=found.findings,
+        left_out=len(samples) - len(learner.samples),
+        seconds=round(time.perf_counter() - started, 1),
+        parent_sha256=plan["parent"],
+        data_sha256=plan["data"],
+    )
+
+
+def require_file(out: Path) -> None:
+    """Raise CannotWrite where `out` is a folder: it would be told only after minutes."""
+    if out.is_dir():
+        raise CannotWrite(f"{str(out)!r} is a folder.", "Name a file, as in -o mine.onnx.")
+
+
+def require_ink(seen: Sequence[Sample], samples: Sequence[Sample], folder: Path) -> None:
+    """Raise InvalidData where too few of the images show anything."""
+    if len(seen) < FEWEST:
+        raise InvalidData(
+            f"{len(seen)} of {len(samples)} images in {str(folder)!r} show ink; "
+            f"adapting needs {FEWEST} or more."
+        )
 
 
 def bundled_for(samples: Sequence[Sample]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.data.folder import labelled_numbers, read_file
+from inkdigits.data.folder import labelled_texts, read_file
 from inkdigits.errors import InputError, InvalidData
 from inkdigits.files import sha256
 from inkdigits.imaging.arrays import Grey
@@ -41,7 +41,7 @@ def load_samples(folder: Path) -> list[Sample]:
     if not folder.is_dir():
         raise InvalidData(f"{str(folder)!r} is no folder.", "Name a folder of labelled images.")
     found: dict[str, Sample] = {}
-    for path, text in labelled_numbers(folder):
+    for path, text in labelled_texts(folder):
         content = read_file(path)
         name = sha256(content)
         known = found.get(name)

@@ -40,7 +40,7 @@ TEMPERATURES = np.geomspace(1, 4, 29)
 TINY = 1e-7
 SETTINGS = {
     "optimizer": "adam",
-    "learning_rate": 0.0007,
+    "learning_rate": 0.0015,
     "weight_decay": 0.01,
     "batch_size": 8,
     "epochs": 4,

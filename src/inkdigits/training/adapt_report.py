@@ -1,4 +1,4 @@
-"""What an adaptation found: before and after, with intervals, and whether more images would help."""
+"""What an adaptation found: before and after, with intervals, and what more images would do."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def judge(held_out: Measured, fall: NDArray[np.float64], forgotten: float) -> tu
     if forgotten > MOST_FORGOTTEN:
         return False, f"the new one reads {100 * forgotten:.2f} points less of the usual digits."
     return True, (
-        f"{held_out.after - held_out.before} more of {held_out.n} images are read right by networks "
-        "that did not learn from them."
+        f"{held_out.after - held_out.before} more of {held_out.n} images are read right by "
+        "networks that did not learn from them."
     )
 
 
