@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from adapting import digit_parent, digits_folder, line_parent, numbers_folder
@@ -156,12 +157,10 @@ def test_errors_come_before_the_work(digits: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="no such model file"):
         adapt(folder, tmp_path / "new.onnx", tmp_path / "nowhere.onnx")
     blank = np.full((40, 40), 255, np.uint8)
-    import cv2
-
     for number in range(20):
         blank[0, 0] = 200 + number
         cv2.imwrite(str(folder / f"{number:03}.png"), blank)
-    with pytest.raises(InvalidData, match="0 of 20 images .* show ink"):
+    with pytest.raises(InvalidData, match=r"0 of 20 images .* show ink"):
         adapt(folder, tmp_path / "new.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
 

@@ -397,7 +397,9 @@ def adapt(
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The ONNX file to write.")],
     model: ModelOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of all that is random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of all that is random.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Teach a model your own digits or numbers, and keep it only where it reads them better.
