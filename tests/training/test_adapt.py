@@ -36,7 +36,8 @@ def offline(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Digits that need no network, and few of them."""
     few = Dataset("digits", digits.train, digits.test[300:], comparable=False)
     monkeypatch.setattr(adaptation, "load_dataset", lambda _source: few)
-    monkeypatch.setattr(adapt_digit, "MADE", 40)
+    for name, count in (("MADE", 40), ("REAL", 300), ("OWN", 428), ("PROVEN", 300)):
+        monkeypatch.setattr(adapt_digit, name, count)
     monkeypatch.setitem(adapt_digit.SETTINGS, "learning_rate", 0.003)
 
 
