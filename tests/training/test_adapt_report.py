@@ -19,6 +19,8 @@ def rights(right: int, n: int) -> np.ndarray:
         (80, 80, 0.5, 0.0, False, "reads 80 of 100 images right"),
         (80, 70, -0.5, 0.0, False, "the old one 80"),
         (80, 81, 0.01, 0.0, False, "than chance explains"),
+        (1, 4, 3.0, 0.0, False, "hardly more, 4. Check the labels"),
+        (1, 40, 3.0, 0.0, True, "39 more of 100 images"),
         (80, 90, 0.5, 0.01, False, "1.00 points less"),
     ],
 )

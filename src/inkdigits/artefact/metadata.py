@@ -13,10 +13,9 @@ from typing import Any
 
 from inkdigits.errors import ModelRefused
 
-FORMAT = 2
+FORMAT = 3
 ADDED_IN_2 = frozenset({"not_a_digit_threshold", "val_curve", "val_n"})
-OPTIONAL = frozenset({"parent_sha256"})
-"""What an artefact of any format may leave out."""
+ADDED_IN_3 = frozenset({"parent_sha256"})
 INPUT_NAME = "images"
 OUTPUT_NAME = "probabilities"
 NOT_A_DIGIT_NAME = "not_a_digit"
@@ -94,7 +93,8 @@ def from_props(props: Mapping[str, str]) -> Metadata:
             )
         if int(values.get("format", FORMAT)) < 2:
             names -= ADDED_IN_2
-        names -= OPTIONAL - values.keys()
+        if int(values.get("format", FORMAT)) < 3:
+            names -= ADDED_IN_3
         missing = sorted(names - values.keys())
         if missing:
             # A file that was cut off between two entries is still valid ONNX.

@@ -90,6 +90,8 @@ def learn_and_measure(work: Work, parent: bytes, dataset: Dataset) -> Found:
     readings = read_apart(work, learnt.told, metadata)
     after = right(readings, samples)
     metadata = with_curve(metadata, readings, after)
+    threshold = learner.engine.metadata.reject_threshold
+    metadata = replace(metadata, reject_threshold=threshold)
     held_out = compared(f"{len(samples)} images, held out in turn", before, after)
     new = learner.artefact(learnt.mean, metadata)
     old_digits, new_digits = learner.digits_right([parent, new], val[:WATCHED])

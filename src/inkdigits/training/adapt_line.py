@@ -34,7 +34,6 @@ MADE = 600
 MADE_PART = 150
 CROPS = 600
 """So many crops of one's own an epoch has, about: few images are seen in more views."""
-MOST_LOOKS = 4
 TEMPERATURES = np.geomspace(1, 4, 29)
 """Those tried: an adapted network is never surer than its weights make it."""
 TINY = 1e-7
@@ -72,7 +71,7 @@ class LineLearner:
         self.samples = [sample for sample, _ in seen]
         self.texts = [sample.text for sample in self.samples]
         rng = np.random.default_rng(seed)
-        looks = int(np.clip(CROPS // max(1, len(seen)), 1, MOST_LOOKS))
+        looks = int(np.clip(CROPS // max(1, len(seen)), 1, len(LOOKS)))
         self.crops = [views_of(place, looks, rng) for _, place in seen]
         self.first = [crops[0] for crops in self.crops]
         said = greedy(self.engine, self.first)

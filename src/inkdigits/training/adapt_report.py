@@ -17,6 +17,12 @@ from inkdigits.evaluation.paired import Paired, compare_models
 Bools = NDArray[np.bool_]
 Z_90 = 1.6448536269514722
 """The standard normal deviate of a one-sided test at 5 %."""
+MOST_FORGOTTEN = 0.003
+"""A new model that loses more than this share of the usual digits, of 2,000, is not taken."""
+SANE = 0.5
+"""Labels that the old model agrees with less often than this may be wrong ones."""
+SURE = 0.02
+"""Then the new one must be better with a p value (McNemar) of at most this."""
 WORTH = 0.01
 """A doubling of the images that brings less than this is not worth the trouble."""
 
@@ -131,13 +137,19 @@ def judge(held_out: Measured, fall: NDArray[np.float64], forgotten: float) -> tu
     """Return whether the new model is better, and what decided it.
 
     It must read more of the images held out, and the loss on them must `fall` (N,) by more than
-    chance explains: that tells more than counts where images are few. `forgotten` is the share of
-    usual digits that it reads no more.
+    chance explains: that tells more than counts where images are few. Where the old one agrees with
+    few labels, the counts must be sure: a network that learns wrong labels gets less wrong about
+    them. `forgotten` is the share of usual digits that it reads no more.
     """
     if held_out.after <= held_out.before:
         return False, (
             f"the new one reads {held_out.after} of {held_out.n} images right that it did not "
             f"learn from, the old one {held_out.before}."
+        )
+    if held_out.before < SANE * held_out.n and held_out.paired.p_value > SURE:
+        return False, (
+            f"the old one reads {held_out.before} of {held_out.n} images as they are labelled, the "
+            f"new one hardly more, {held_out.after}. Check the labels."
         )
     mean, spread = float(fall.mean()), float(fall.std(ddof=1)) / sqrt(len(fall))
     if mean <= Z_90 * spread:
@@ -148,10 +160,6 @@ def judge(held_out: Measured, fall: NDArray[np.float64], forgotten: float) -> tu
         f"{held_out.after - held_out.before} more of {held_out.n} images are read right by "
         "networks that did not learn from them."
     )
-
-
-MOST_FORGOTTEN = 0.003
-"""A new model that loses more than this share of the usual digits, of 2,000, is not taken."""
 
 
 def advice(whole: Bools, half: Bools, learnt: int, n: int) -> str:
