@@ -22,15 +22,15 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled image: where it lies, what identifies its bytes, what it shows.
-
-    `text` is the number, `grey` the page, uint8 (h, w).
-    """
+    """One labelled image: where it lies, what identifies its bytes, the number that it shows."""
 
     path: Path
     sha256: str
     text: str
-    grey: Grey
+
+    def page(self) -> Grey:
+        """Return the page, uint8 (h, w), decoded anew: photos are too large to keep them all."""
+        return page_of(self.path, read_file(self.path))
 
 
 def load_samples(folder: Path) -> list[Sample]:
@@ -46,7 +46,8 @@ def load_samples(folder: Path) -> list[Sample]:
         name = sha256(content)
         known = found.get(name)
         if known is None:
-            found[name] = Sample(path, name, text, page_of(path, content))
+            page_of(path, content)
+            found[name] = Sample(path, name, text)
         elif known.text != text:
             raise InvalidData(
                 f"{known.path.name!r} and {path.name!r} are the same image, labelled "

@@ -57,7 +57,7 @@ class DigitLearner:
         self.engine = Engine(parent, threads=2)
         changes = ["model.views=1", "distillation.teacher=''"]
         self.recipe = recipe_for(self.engine.metadata.recipe, seed, SETTINGS, changes)
-        framed = [(sample, frame(clean(sample.grey))) for sample in samples]
+        framed = [(sample, frame(clean(sample.page()))) for sample in samples]
         seen = [(sample, found.image) for sample, found in framed if found is not None]
         self.samples = [sample for sample, _ in seen]
         self.images = np.array([image for _, image in seen], np.uint8).reshape(-1, 28, 28)

@@ -175,7 +175,7 @@ def read_all(content: bytes, samples: Sequence[Sample], layout: Layout) -> list[
     """Return what a reader with the artefact `content` says of each sample."""
     reader = Reader(content, layout=layout)
     with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(lambda sample: reader.read_or_error(sample.grey), samples))
+        return list(pool.map(lambda sample: reader.read_or_error(sample.path), samples))
 
 
 def samples_at(samples: Sequence[Sample], places: Places) -> list[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from inkdigits.models.ctc import forward_backward, greedy_texts
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
+from inkdigits.reading.cores import cores
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.reader import Layout
 from inkdigits.training.adapt_data import Places, Sample
@@ -66,7 +68,7 @@ class LineLearner:
     def __init__(self, parent: Path, samples: Sequence[Sample], seed: int) -> None:
         self.engine = LineEngine(parent, threads=2)
         self.recipe = recipe_for(self.engine.metadata.recipe, seed, SETTINGS)
-        places = [find_number(sample.grey) for sample in samples]
+        places = [find_number(sample.page()) for sample in samples]
         seen = [(one, at) for one, at in zip(samples, places, strict=True) if at is not None]
         self.samples = [sample for sample, _ in seen]
         self.texts = [sample.text for sample in self.samples]
@@ -154,7 +156,8 @@ class LineLearner:
 
     def digits_right(self, contents: Sequence[bytes], digits: Examples) -> list[NDArray[np.bool_]]:
         """Return for each artefact which of `digits` it reads right, bool (N,), from one crop."""
-        places = [find_number(image) for image in digits.images]
+        with ThreadPoolExecutor(cores()) as pool:
+            places = list(pool.map(find_number, digits.images))
         crops = {at: cut(place, LOOKS[0]).image for at, place in enumerate(places) if place}
         answers = []
         for content in contents:
