@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -178,3 +180,14 @@ def test_one_process_at_a_time_writes_a_model(tmp_path: Path) -> None:
         assert (folder / "lessons").is_dir()
     with adaptation.work_folder(out, {"seed": 2}) as folder:
         assert not (folder / "lessons").is_dir(), "what another plan left is removed"
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['keras'] = None; from inkdigits.cli.main import main; "
+        "sys.exit(main(['adapt', 'mine', '-o', 'new.onnx']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'pip install "inkdigits[train]"' in done.stderr
+    assert done.stderr.count("\n") == 1
