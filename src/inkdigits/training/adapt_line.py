@@ -186,13 +186,15 @@ def greedy(engine: LineEngine, crops: Sequence[Crop]) -> list[str]:
 
 
 def steps_of(engine: LineEngine, crops: Sequence[Crop]) -> list[NDArray[np.float32]]:
-    """Return the steps (T, 13) of each crop, those of like widths looked at together."""
+    """Return the steps (T, 13) of each crop, the mean of what all networks say."""
     order = np.argsort([crop.shape[1] for crop in crops], kind="stable").tolist()
     found: dict[int, NDArray[np.float32]] = {}
     for start in range(0, len(order), CHUNK):
         chosen = order[start : start + CHUNK]
-        batch = engine.predict_steps(side_by_side([crops[at] for at in chosen]))
-        found |= dict(zip(chosen, batch, strict=True))
+        told = engine.predict_steps(side_by_side([crops[at] for at in chosen]))
+        # Several networks in one artefact tell their opinions of a crop one after the other.
+        opinions = told.reshape(len(chosen), -1, *told.shape[1:])
+        found |= dict(zip(chosen, opinions.mean(axis=1), strict=True))
     return [found[at] for at in range(len(crops))]
 
 
