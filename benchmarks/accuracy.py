@@ -103,6 +103,16 @@ def read_result(folder: Path, seed: int) -> SeedResult:
     )
 
 
+def trained_on(folders: Sequence[Path]) -> list[dict[str, str]]:
+    """Return where the runs in `folders` were trained, each kind of place once."""
+    found = []
+    for folder in folders:
+        told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        place = {key: told[key] for key in ("device", "cpu", "backend", "packages")}
+        found += [place] if place not in found else []
+    return found
+
+
 def figures_of(recipe: str, results: Sequence[SeedResult]) -> list[Figure]:
     """Return the accuracy on each split and, where it was published, that of the worst digit."""
     published = PUBLISHED.get(recipe, {})
@@ -182,6 +192,7 @@ def main() -> None:
         published_within_one_std=within_one_std(figures),
         digit_means=digit_means(results),
         digit_bar=DIGIT_BAR.get(options.recipe),
+        trained_on=trained_on(list(folders.values())),
         runs=[asdict(result) for result in results],
     )
 

@@ -18,7 +18,7 @@ from inkdigits.training.recipe import (
 )
 
 CLASSIC = ("checkpointed", "early-stopping", "quickstart", "ten-epochs")
-LEADING = ("bundled", "cnn", "cnn-fine", "distilled", "distorted", "ensemble", "fast")
+LEADING = ("bundled", "cnn", "distilled", "distorted", "ensemble", "fast")
 OTHERS = ("line",)
 
 

@@ -31,7 +31,14 @@ LINE_BLANK = len(LINE_LABELS) - 1
 """The class between digits (Graves et al., 2006)."""
 LINE_STEP = 2
 """Columns of a crop to one step of the network."""
+MOST_NETWORKS = 4
+"""So many networks an artefact for whole numbers may hold."""
 PREFIX = "inkdigits."
+
+
+def output_name(number: int) -> str:
+    """Return what the output of network `number`, from 1, is called."""
+    return OUTPUT_NAME if number == 1 else f"{OUTPUT_NAME}_{number}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 STEM = 5
-FINE_STAGES = 4
 # Batch statistics are remembered over some fifty steps: enough to be smooth, short enough to be
 # those of the weights at the end of a schedule.
 MOMENTUM = 0.98
@@ -29,10 +28,9 @@ def build_cnn(
 
     Input: images (N, 28, 28), 0–255, rescaled by its first layer. Output: probabilities
     (N, `classes`). One stage for each of `filters`, `depth` layers deep; the first layer of a stage
-    halves the resolution (to 12, 6, 3; of four stages the first has 24), the others are 3×3
-    convolutions; each is followed by batch normalisation, unless it is not to be `normalized`, and
-    ReLU. The last features are averaged over the image when `pooled`, else each counts at its own
-    place; then `dropout` (0–1).
+    halves the resolution (to 12, 6, 3), the others are 3×3 convolutions; each is followed by batch
+    normalisation, unless it is not to be `normalized`, and ReLU. The last features are averaged
+    over the image when `pooled`, else each counts at its own place; then `dropout` (0–1).
     With the `precision` bfloat16 all but the last layer compute in it; weights are always float32.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(sum(depth) + 2).tolist())
@@ -46,9 +44,8 @@ def build_cnn(
         # A 2×2 patch loses nothing where there are many channels; the first layer has only one.
         # It is not padded: framing leaves the border empty, and 12×12 is a quarter less than 14×14.
         patch, padding = (STEM, "valid") if stage == 1 else (2, "same")
-        stride = 1 if stage == 1 and len(filters) == FINE_STAGES else 2
         name = f"stage_{stage}_halving"
-        made = [convolution(width, patch, stride, name, next(seeds), policy, padding)]
+        made = [convolution(width, patch, 2, name, next(seeds), policy, padding)]
         for number in range(2, count + 1):
             made.append(convolution(width, 3, 1, f"stage_{stage}_{number}", next(seeds), policy))
         layers += [layer for block in made for layer in (block if normalized else bare(block))]

@@ -20,21 +20,23 @@ from inkdigits.reading.session import read_model
 HINT = "Give the network the widths of the model that it starts from."
 
 
-def start_from(model: keras.Model, path: Path) -> None:
+def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
     """Give `model` the weights of the artefact at `path`, layer by layer of the same name.
 
     An artefact has batch normalisation folded into its convolutions, so `model` must be built
-    without it. A temperature of the artefact's own stays behind. Raises ModelRefused for a file
+    without it. Of an artefact with several networks the one of that number, from 1, gives them. A
+    temperature of the artefact's own stays behind. Raises ModelRefused for a file
     that is missing, unsafe or broken, and for a network of another shape.
     """
     content = read_model(path)
     check_onnx(content)
     stored = onnx.load_model_from_string(content).graph.initializer
     constants = {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    prefix = "" if network == 1 else f"{network}/"
     for before, layer in pairwise(model.layers):
         if not layer.weights:
             continue
-        names = [f"{layer.name}.{part}" for part in ("kernel", "bias")]
+        names = [f"{prefix}{layer.name}.{part}" for part in ("kernel", "bias")]
         missing = next((name for name in names if name not in constants), None)
         if missing is not None:
             raise ModelRefused(f"{str(path)!r} has no {missing!r} to start from.", HINT)

@@ -37,16 +37,17 @@ class LineModel(Protocol):
     metadata: Metadata
 
     def predict_steps(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return float32 (N, W / 2, 13) for uint8 (N, 32, W)."""
+        """Return float32 (K N, W / 2, 13) for uint8 (N, 32, W): K opinions of each crop."""
 
 
 @dataclass(frozen=True)
 class SeenNumber:
     """What was seen where one number may stand.
 
-    `crops` are the views of it, `steps` what the network says of each, float32 (T, 12), points told
-    by what follows them, `candidates` the most probable texts, best first: "" and those with a sign
-    that is no digit among them, unless constraints rule them out.
+    `crops` are the views of it, `steps` what each network says of each, float32 (T, 12), points
+    told by what follows them, the opinions of one crop together; `candidates` the most probable
+    texts, best first: "" and those with a sign that is no digit among them, unless constraints rule
+    them out.
     """
 
     crops: tuple[LineCrop, ...]
@@ -57,6 +58,15 @@ class SeenNumber:
     def box(self) -> Box:
         """The ink's left, top, width, height on the page."""
         return self.crops[0].box
+
+    @property
+    def networks(self) -> int:
+        """How many networks looked at each crop."""
+        return len(self.steps) // len(self.crops)
+
+    def crop_of(self, candidate: Candidate | None) -> int:
+        """Return the number of the crop in which a candidate was read best; 0 for none."""
+        return candidate.view // self.networks if candidate is not None else 0
 
 
 def see_number(
@@ -87,7 +97,7 @@ def look(crops: Sequence[LineCrop], model: LineModel) -> tuple[NDArray[np.float3
 
 def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:
     """Return the digits of a candidate from left to right, each with confidence and box."""
-    crop = seen.crops[candidate.view]
+    crop = seen.crops[seen.crop_of(candidate)]
     steps = seen.steps[candidate.view]
     offset = left_in_batch(crop.image.shape[1], len(steps) * LINE_STEP)
     spans = align(steps, candidate.text)

@@ -135,7 +135,7 @@ def crop_panels(seen: SeenNumber, best: Candidate | None) -> list[Panel]:
         card = Image.new("RGB", (max(HALF, widest * by), HEIGHT * by + 12), GROUND)
         left = (card.width - width * by) // 2
         card.paste(enlarged(crop.image, by), (left, 6))
-        chosen = best is not None and best.view == index
+        chosen = best is not None and seen.crop_of(best) == index
         if chosen:
             corners = (left - 4, 2, left + width * by + 3, HEIGHT * by + 9)
             ImageDraw.Draw(card).rectangle(corners, outline=ACCENT, width=3)
@@ -163,7 +163,8 @@ def enlarged(image: NDArray[np.uint8], by: int) -> Image.Image:
 def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
     """Return what the network says of each step of the best view, below the crop itself."""
     view = best.view if best is not None else 0
-    crop = in_batch(seen.crops[view].image, len(seen.steps[view]) * LINE_STEP)
+    number = seen.crop_of(best)
+    crop = in_batch(seen.crops[number].image, len(seen.steps[view]) * LINE_STEP)
     by = max(2, min(8, (CONTENT - LABELS) // crop.shape[1]))
     needed = LABELS + crop.shape[1] * by
     width = HALF if needed <= HALF else max(CONTENT, needed)
@@ -174,7 +175,9 @@ def steps_panel(seen: SeenNumber, best: Candidate | None) -> Panel:
     if best is not None:
         draw_alignment(ImageDraw.Draw(image), seen.steps[view], best.text, area)
     caption = "darker: more probable; red: where each sign of the text is read"
-    return Panel(f"{len(seen.crops) + 4}  steps of view {view + 1}", caption, image)
+    if seen.networks > 1:
+        caption += f"; network {view % seen.networks + 1} of {seen.networks}"
+    return Panel(f"{len(seen.crops) + 4}  steps of view {number + 1}", caption, image)
 
 
 def in_batch(crop: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

@@ -143,8 +143,8 @@ def crop_of(seen: Seen) -> NDArray[np.uint8] | None:
         return seen.digit.frame.image if seen.digit.frame is not None else None
     if seen.number is None:
         return None
-    best = seen.number.candidates[0].view if seen.number.candidates else 0
-    return seen.number.crops[best].image
+    best = next(iter(seen.number.candidates), None)
+    return seen.number.crops[seen.number.crop_of(best)].image
 
 
 def paste_crop(image: Image.Image, crop: NDArray[np.uint8] | None, left: int) -> None:

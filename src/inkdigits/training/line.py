@@ -33,6 +33,7 @@ from inkdigits.training.strips import as_labels
 
 Callback: TypeAlias = keras.callbacks.Callback
 NUMBERS_FOLDER = "state/numbers"
+MEASURED_STEP = 256
 CHUNK = 100
 """Crops that are read at a time outside training."""
 SEEN = 1000
@@ -170,6 +171,9 @@ def predict_numbers(
     found = []
     for start in range(0, len(order), CHUNK):
         chosen = order[start : start + CHUNK]
-        batch = side_by_side([images[number] for number in chosen]).astype(np.float32)
+        crops = side_by_side([images[number] for number in chosen]).astype(np.float32)
+        # Few widths: JAX compiles the network anew for each.
+        wide = -(-crops.shape[2] // MEASURED_STEP) * MEASURED_STEP
+        batch = np.pad(crops, ((0, 0), (0, 0), (0, wide - crops.shape[2])))
         found.append((chosen, np.asarray(model.predict_on_batch(batch), np.float32)))
     return found

@@ -23,7 +23,6 @@ KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
 MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
 MOST_VIEWS = 5
-MOST_STAGES = 4
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
@@ -63,11 +62,10 @@ class ModelRecipe:
 
     `ann`: dense ReLU layers of `hidden` units, each followed by dropout. `cnn`: stages of
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
-    before (the first of four at full resolution), averaged over the image when `pooled`, then
-    dropout; trained in `precision`, saved in float32. `ensemble`: the members of the `[ensemble]`
-    table. Both say the mean of what they see in `views` (1–5) of an image, moved by one pixel.
-    `line`: reads a whole number; five `filters`, from the first convolution to the steps of the
-    output.
+    before, averaged over the image when `pooled`, then dropout; trained in `precision`, saved in
+    float32. `ensemble`: the members of the `[ensemble]` table. Both say the mean of what they see
+    in `views` (1–5) of an image, moved by one pixel. `line`: reads a whole number; five `filters`,
+    from the first convolution to the steps of the output.
 
     With `start`, a model file, a run folder or "bundled", a cnn or line begins with that model's
     weights. It is built without batch normalisation then, which an artefact holds folded. In the
@@ -105,7 +103,7 @@ class ModelRecipe:
             five = len(self.filters) == LINE_WIDTHS
             require("model.filters", list(self.filters), five, "five widths for a line")
             return
-        stages_fit = len(self.depth) == len(self.filters) <= MOST_STAGES and all(
+        stages_fit = len(self.depth) == len(self.filters) <= 3 and all(
             1 <= layers <= 100 for layers in self.depth
         )
         require("model.depth", list(self.depth), stages_fit, "one count of layers for each filter")

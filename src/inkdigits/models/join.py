@@ -1,0 +1,86 @@
+"""Several networks that read whole numbers in one artefact: each tells what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from inkdigits.artefact.metadata import (
+    INPUT_NAME,
+    LINE_LABELS,
+    MOST_NETWORKS,
+    OUTPUT_NAME,
+    Metadata,
+    output_name,
+    to_props,
+)
+from inkdigits.artefact.safety import check_onnx
+from inkdigits.errors import ModelRefused
+from inkdigits.models.export import IR_VERSION, OPSET
+
+
+def join_networks(contents: Sequence[bytes], metadata: Metadata) -> bytes:
+    """Return one artefact with the networks of several, 2–4 of one network each.
+
+    They share the input; their outputs are `probabilities`, `probabilities_2`, … Trained apart,
+    networks err apart, so that the mean of their readings is better than each (Lakshminarayanan et
+    al., 2017, *Deep ensembles*). Raises ModelRefused for too many or unsafe ones, and for another
+    kind.
+    """
+    if not 2 <= len(contents) <= MOST_NETWORKS:
+        raise ModelRefused(f"2 to {MOST_NETWORKS} networks can be joined, got {len(contents)}.")
+    graphs = [graph_of(content) for content in contents]
+    for number, graph in enumerate(graphs[1:], start=2):
+        rename(graph, number)
+    body = helper.make_graph(
+        [node for graph in graphs for node in graph.node],
+        "inkdigits",
+        [graphs[0].input[0]],
+        [graph.output[0] for graph in graphs],
+        [constant for graph in graphs for constant in graph.initializer],
+    )
+    model = helper.make_model(
+        body,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="inkdigits",
+        producer_version=metadata.package_version,
+    )
+    helper.set_model_props(model, to_props(metadata))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def graph_of(content: bytes) -> Any:
+    """Return the graph of an artefact with one network that reads numbers; raises ModelRefused."""
+    check_onnx(content)
+    graph = onnx.load_model_from_string(content).graph
+    outputs = [output.name for output in graph.output]
+    if outputs != [OUTPUT_NAME] or classes_of(graph) != len(LINE_LABELS):
+        raise ModelRefused(f"only single networks for whole numbers can be joined, got {outputs}.")
+    return graph
+
+
+def classes_of(graph: Any) -> int:
+    """Return into how many classes the graph's output falls."""
+    return int(graph.output[0].type.tensor_type.shape.dim[-1].dim_value)
+
+
+def rename(graph: Any, number: int) -> None:
+    """Let all names of a graph begin with its number, but for the shared input and its output."""
+
+    def renamed(name: str) -> str:
+        if name in ("", INPUT_NAME):
+            return name
+        return output_name(number) if name == OUTPUT_NAME else f"{number}/{name}"
+
+    for constant in graph.initializer:
+        constant.name = renamed(constant.name)
+    for node in graph.node:
+        node.name = renamed(node.name)
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+    graph.output[0].name = renamed(graph.output[0].name)
