@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from inkdigits.artefact.metadata import ADDED_IN_2, FORMAT, from_props, to_props
+from inkdigits.artefact.metadata import ADDED_IN_2, ADDED_IN_3, FORMAT, from_props, to_props
 from inkdigits.errors import ModelRefused
 from inkdigits.models.metadata import digit_metadata
 
@@ -63,11 +63,16 @@ def test_foreign_and_torn_metadata_are_refused() -> None:
             from_props(cut)
 
 
-def test_artefacts_of_format_1_are_still_read() -> None:
+def test_artefacts_of_older_formats_are_still_read() -> None:
     old = {
         key: value
         for key, value in to_props(FULL).items()
-        if key.removeprefix("inkdigits.") not in ADDED_IN_2
+        if key.removeprefix("inkdigits.") not in ADDED_IN_3
+    } | {"inkdigits.format": "2"}
+    read = from_props(old)
+    assert (read.parent_sha256, read.val_n) == ("", FULL.val_n)
+    old = {
+        key: value for key, value in old.items() if key.removeprefix("inkdigits.") not in ADDED_IN_2
     } | {"inkdigits.format": "1"}
     read = from_props(old)
     assert (read.not_a_digit_threshold, read.val_curve, read.val_n) == (1.0, [], 0)

@@ -13,8 +13,9 @@ from typing import Any
 
 from inkdigits.errors import ModelRefused
 
-FORMAT = 2
+FORMAT = 3
 ADDED_IN_2 = frozenset({"not_a_digit_threshold", "val_curve", "val_n"})
+ADDED_IN_3 = frozenset({"parent_sha256"})
 INPUT_NAME = "images"
 OUTPUT_NAME = "probabilities"
 NOT_A_DIGIT_NAME = "not_a_digit"
@@ -49,6 +50,7 @@ class Metadata:
     confidence is below `reject_threshold` (0–1) is rejected as unsure; `recipe` is the resolved
     TOML; `data_sha256` identifies the training data; `scores` maps names to figures. An image whose
     probability of being no digit is above `not_a_digit_threshold` is rejected (1: none ever is).
+    `parent_sha256` is that of the file it was adapted from, empty for none.
     `val_curve` is what `selective.risk_coverage` made of the `val_n` digits of val; empty and 0
     where val was not measured.
     """
@@ -67,6 +69,7 @@ class Metadata:
     val_curve: list[list[float]] = field(default_factory=list)
     val_n: int = 0
     format: int = FORMAT
+    parent_sha256: str = ""
 
 
 def to_props(metadata: Metadata) -> dict[str, str]:
@@ -97,6 +100,8 @@ def from_props(props: Mapping[str, str]) -> Metadata:
             )
         if int(values.get("format", FORMAT)) < 2:
             names -= ADDED_IN_2
+        if int(values.get("format", FORMAT)) < 3:
+            names -= ADDED_IN_3
         missing = sorted(names - values.keys())
         if missing:
             # A file that was cut off between two entries is still valid ONNX.

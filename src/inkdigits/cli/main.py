@@ -418,6 +418,27 @@ def review(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         return review_serve.serve(results, desk, host, port, options, target_error, settings, crew)
 
 
+@app.command("adapt")
+def adapt(
+    folder: Annotated[
+        Path, typer.Argument(help="FOLDER/<digit>/* or images beside a labels.csv: file, label.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The ONNX file to write.")],
+    model: ModelOption = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of all that is random.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach a model your own digits or numbers, and keep it only where it reads them better.
+
+    Broken off, the same command continues.
+    """
+    from inkdigits.cli import adapt as verb
+
+    verb.adapt(folder, out, model, seed, as_json)
+
+
 @app.command("inspect")
 def inspect(
     image: Annotated[str, typer.Argument(help="An image file; - is standard input.")],

@@ -19,6 +19,7 @@ from inkdigits.imaging.frame import frame
 LABELS_FILE = "labels.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 TEST_FRACTION = 0.2
+MOST_DIGITS = 512
 
 
 def load_image_folder(folder: Path) -> Dataset:
@@ -69,6 +70,19 @@ def labelled_paths(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from table_paths(table) if table.is_file() else class_paths(folder)
 
 
+def labelled_texts(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each image of `folder` with the number that it shows, in a fixed order.
+
+    A `labels.csv` may name numbers of 1–512 digits. Raises InvalidData for any other label.
+    """
+    table = folder / LABELS_FILE
+    if not table.is_file():
+        yield from ((path, str(label)) for path, label in class_paths(folder))
+        return
+    for path, label, number in table_rows(table):
+        yield path, number_label(label, table, number)
+
+
 def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the images in `folder/0` … `folder/9`."""
     for label in range(10):
@@ -79,6 +93,12 @@ def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
     """Yield the images that `labels.csv` names: columns `file` (or `image`) and `label`."""
+    for path, label, number in table_rows(table):
+        yield path, digit_label(label, table, number)
+
+
+def table_rows(table: Path) -> Iterator[tuple[Path, str, int]]:
+    """Yield each image that `labels.csv` names, its label as it stands there, and its line."""
     try:
         rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -92,7 +112,7 @@ def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
             raise InvalidData(
                 f"{str(table)!r} line {number} needs `file` and `label`, got {row!r}."
             )
-        yield table.parent / name, digit_label(label, table, number)
+        yield table.parent / name, label, number
 
 
 def digit_label(text: str, table: Path, number: int) -> int:
@@ -100,6 +120,17 @@ def digit_label(text: str, table: Path, number: int) -> int:
     if text.strip() not in {str(digit) for digit in range(10)}:
         raise InvalidData(f"{str(table)!r} line {number}: label must be 0–9, got {text!r}.")
     return int(text)
+
+
+def number_label(text: str, table: Path, number: int) -> str:
+    """Return the number that `text` writes; raises InvalidData naming the line otherwise."""
+    label = text.strip()
+    if not (label.isascii() and label.isdigit() and len(label) <= MOST_DIGITS):
+        raise InvalidData(
+            f"{str(table)!r} line {number}: label must be 1–{MOST_DIGITS} digits, got {text!r}.",
+            "Leave out images without a number.",
+        )
+    return label
 
 
 def read_file(path: Path) -> bytes:

@@ -43,12 +43,16 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Order:
-    """Numbers to be made: so many, of these digits, by this seed, into this folder."""
+    """Numbers to be made: so many, of these digits, by this seed, into this folder.
+
+    Each file there holds a `part` of them.
+    """
 
     n: int
     digits: Examples
     seed: int
     folder: Path
+    part: int = PART
 
 
 def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
@@ -56,7 +60,7 @@ def make_numbers(order: Order, say: Callable[[int], None]) -> Numbers:
 
     What the folder already holds is not made again. Raises InvalidData for a damaged part.
     """
-    sizes = [min(PART, order.n - start) for start in range(0, order.n, PART)]
+    sizes = [min(order.part, order.n - start) for start in range(0, order.n, order.part)]
     paths = [order.folder / f"{number:04d}.npz" for number in range(len(sizes))]
     missing = [number for number, path in enumerate(paths) if not path.is_file()]
     done = order.n - sum(sizes[number] for number in missing)

@@ -1,0 +1,83 @@
+"""The labelled images that an adaptation learns from, and how they are parted to measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.data.folder import labelled_texts, read_file
+from inkdigits.errors import InputError, InvalidData
+from inkdigits.files import sha256
+from inkdigits.imaging.arrays import Grey
+from inkdigits.imaging.decode import decode
+
+FEWEST = 20
+"""Images that an adaptation needs, at least."""
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image: where it lies, what identifies its bytes, the number that it shows."""
+
+    path: Path
+    sha256: str
+    text: str
+
+    def page(self) -> Grey:
+        """Return the page, uint8 (h, w), decoded anew: photos are too large to keep them all."""
+        return page_of(self.path, read_file(self.path))
+
+
+def load_samples(folder: Path) -> list[Sample]:
+    """Return the labelled images of `folder`, each once, in the order of their SHA-256.
+
+    Raises InvalidData for what is no labelled image, two labels of one image, or fewer than 20.
+    """
+    if not folder.is_dir():
+        raise InvalidData(f"{str(folder)!r} is no folder.", "Name a folder of labelled images.")
+    found: dict[str, Sample] = {}
+    for path, text in labelled_texts(folder):
+        content = read_file(path)
+        name = sha256(content)
+        known = found.get(name)
+        if known is None:
+            page_of(path, content)
+            found[name] = Sample(path, name, text)
+        elif known.text != text:
+            raise InvalidData(
+                f"{known.path.name!r} and {path.name!r} are the same image, labelled "
+                f"{known.text!r} and {text!r}.",
+                "Correct one label.",
+            )
+    if len(found) < FEWEST:
+        raise InvalidData(
+            f"{str(folder)!r} has {len(found)} labelled images; adapting needs {FEWEST} or more.",
+            f"Put images into {folder.name}/0 … {folder.name}/9, or beside a labels.csv.",
+        )
+    return [found[name] for name in sorted(found)]
+
+
+def page_of(path: Path, content: bytes) -> Grey:
+    """Return the page that an image file shows; raises InvalidData when it is none."""
+    try:
+        return decode(content)
+    except InputError as error:
+        raise InvalidData(f"{str(path)!r}: {error.message}", error.hint) from error
+
+
+def data_sha256(samples: Sequence[Sample]) -> str:
+    """Return what identifies images and labels together, whatever they are called."""
+    return sha256("\n".join(f"{one.sha256} {one.text}" for one in samples).encode())
+
+
+def parted(samples: Sequence[Sample], parts: int, seed: int) -> Places:
+    """Return the part, 0 … `parts` − 1, of each sample: as many in each, drawn by `seed`."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    part = np.empty(len(samples), np.intp)
+    part[order] = np.arange(len(samples)) % parts
+    return part

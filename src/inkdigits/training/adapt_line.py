@@ -1,0 +1,215 @@
+"""Teaching the whole-number network numbers of one's own, beside made ones so that none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.artefact.metadata import LINE_BLANK, OTHER, POINT, Metadata
+from inkdigits.artefact.points import POINT_CLASS, without_points
+from inkdigits.data.dataset import Examples
+from inkdigits.evaluation.numbers import as_reading
+from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
+from inkdigits.models.ctc import forward_backward, greedy_texts
+from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import line_metadata
+from inkdigits.models.start import start_from
+from inkdigits.reading.cores import cores
+from inkdigits.reading.line_engine import LineEngine
+from inkdigits.reading.reader import Layout
+from inkdigits.training.adapt_data import Places, Sample
+from inkdigits.training.adapt_recipe import recipe_for
+from inkdigits.training.checkpoint import StateKeeper, load_state, restore
+from inkdigits.training.lesson import Floats, Lesson, Rate, Watch, Weights, values_of, variables_of
+from inkdigits.training.line import build, compile_line
+from inkdigits.training.line_batches import LineBatches
+from inkdigits.training.numbers import Crop, Numbers, Order, make_numbers
+from inkdigits.training.strips import as_labels
+
+MADE = 600
+"""Made numbers that are mixed in, at most: as many as half of the crops of one's own."""
+MADE_PART = 150
+CROPS = 600
+"""So many crops of one's own an epoch has, about: few images are seen in more views."""
+TEMPERATURES = np.geomspace(1, 4, 29)
+"""Those tried: an adapted network is never surer than its weights make it."""
+TINY = 1e-7
+SETTINGS = {
+    "optimizer": "adam",
+    "learning_rate": 0.0015,
+    "weight_decay": 0.01,
+    "batch_size": 8,
+    "epochs": 4,
+    "augment.rotation": 4.0,
+    "augment.scale": 0.1,
+    "augment.shear": 0.15,
+    "augment.shift": 1.5,
+    "augment.pen": 0.3,
+    "augment.blur": 0.3,
+    "augment.contrast": 0.25,
+    "augment.noise": 0.06,
+}
+CHUNK = 100
+
+
+class LineLearner:
+    """The whole-number network of the artefact at `parent`, about to learn what `samples` show.
+
+    `seed` fixes everything random.
+    """
+
+    layout: Layout = "auto"
+
+    def __init__(self, parent: Path, samples: Sequence[Sample], seed: int) -> None:
+        self.engine = LineEngine(parent, threads=2)
+        self.recipe = recipe_for(self.engine.metadata.recipe, seed, SETTINGS)
+        places = [find_number(sample.page()) for sample in samples]
+        seen = [(one, at) for one, at in zip(samples, places, strict=True) if at is not None]
+        self.samples = [sample for sample, _ in seen]
+        self.texts = [sample.text for sample in self.samples]
+        rng = np.random.default_rng(seed)
+        looks = int(np.clip(CROPS // max(1, len(seen)), 1, len(LOOKS)))
+        self.crops = [views_of(place, looks, rng) for _, place in seen]
+        self.first = [crops[0] for crops in self.crops]
+        said = greedy(self.engine, self.first)
+        self.targets = [with_points(*pair) for pair in zip(self.texts, said, strict=True)]
+        self.made = Numbers([], [])
+        self.model = build(self.recipe)
+        start_from(self.model, parent)
+        compile_line(self.model, self.recipe.training, 1)
+        self.beginning = values_of(self.model)
+
+    def make(self, train: Examples, _val: Examples, work: Path) -> None:
+        """Make the numbers that are mixed in of `train`, or find them in `work`."""
+        n = min(MADE, max(1, sum(map(len, self.crops)) // 2))
+        order = Order(n, train, self.recipe.training.seed, work / "made", MADE_PART)
+        self.made = make_numbers(order, lambda _: None)
+
+    def teach(self, chosen: Places, watching: Places, state: Path) -> Lesson:
+        """Teach the parent's network the samples `chosen`, measured on those `watching`."""
+        own = [(crop, self.targets[at]) for at in chosen for crop in self.crops[at]]
+        share = len(chosen) / len(self.crops)
+        count = max(1, round(share * len(self.made)))
+        numbers = Numbers(
+            [crop for crop, _ in own] + self.made.images[:count],
+            [text for _, text in own] + self.made.texts[:count],
+        )
+        for variable, value in zip(variables_of(self.model), self.beginning, strict=True):
+            variable.assign(value)
+        settings = self.recipe.training
+        watch = Watch(lambda: self.losses(self.model.get_weights(), watching))
+        saved = load_state(state) if state.is_file() else None
+        if saved is not None:
+            restore(saved, self.model)
+        first = saved.epoch if saved else 0
+        self.model.stop_training = False
+        with closing(LineBatches(numbers, settings, first)) as batches:
+            self.model.fit(
+                batches,
+                epochs=settings.epochs if not (saved and saved.stopped) else first,
+                initial_epoch=first,
+                shuffle=False,
+                callbacks=[
+                    Rate(settings.learning_rate, settings.epochs),
+                    watch,
+                    StateKeeper(state, [watch], saved),
+                ],
+                verbose=0,
+            )
+        return watch.lesson()
+
+    def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
+        """Return the network with these weights as an artefact."""
+        kept = self.model.get_weights()
+        self.model.set_weights(weights)
+        content = export_onnx(self.model, metadata or line_metadata())
+        self.model.set_weights(kept)
+        return content
+
+    def losses(self, weights: Weights | None, watching: Places) -> Floats:
+        """Return the losses (N,) of samples, by the parent where there are no weights."""
+        engine = self.engine if weights is None else LineEngine(self.artefact(weights), threads=2)
+        steps = steps_of(engine, [self.first[at] for at in watching])
+        return text_losses(steps, [self.texts[at] for at in watching])
+
+    def describe(self, told: Sequence[tuple[Weights, Places]], _weights: Weights) -> Metadata:
+        """Return what the adapted artefact says about itself.
+
+        Its temperature is that of the least loss on samples that each network did not learn.
+        """
+        steps, texts = [], []
+        for weights, places in told:
+            engine = LineEngine(self.artefact(weights), threads=2)
+            steps += steps_of(engine, [self.first[at] for at in places])
+            texts += [self.texts[at] for at in places]
+        losses = [
+            text_losses([tempered(one, float(t)) for one in steps], texts).mean()
+            for t in TEMPERATURES
+        ]
+        temperature = float(TEMPERATURES[int(np.argmin(losses))])
+        return line_metadata(recipe=self.recipe.to_toml(), temperature=temperature)
+
+    def digits_right(self, contents: Sequence[bytes], digits: Examples) -> list[NDArray[np.bool_]]:
+        """Return for each artefact which of `digits` it reads right, bool (N,), from one crop."""
+        with ThreadPoolExecutor(cores()) as pool:
+            places = list(pool.map(find_number, digits.images))
+        crops = {at: cut(place, LOOKS[0]).image for at, place in enumerate(places) if place}
+        answers = []
+        for content in contents:
+            right = np.zeros(len(digits), bool)
+            said = greedy(LineEngine(content, threads=2), list(crops.values()))
+            for at, text in zip(crops, said, strict=True):
+                right[at] = as_reading(text.replace(POINT, "")) == str(digits.labels[at])
+            answers.append(right)
+        return answers
+
+
+def views_of(place: Place, looks: int, rng: np.random.Generator) -> list[Crop]:
+    """Return so many crops of a number, first that which a reader looks at first."""
+    others = rng.choice(np.arange(1, len(LOOKS)), looks - 1, replace=False).tolist()
+    return [cut(place, LOOKS[at]).image for at in (0, *others)]
+
+
+def with_points(text: str, said: str) -> str:
+    """Return the number `text` with the points that a network sees in it, where it reads it."""
+    return said if said.replace(POINT, "") == text and OTHER not in said else text
+
+
+def greedy(engine: LineEngine, crops: Sequence[Crop]) -> list[str]:
+    """Return the best path's text of each crop, points included."""
+    return [greedy_texts(steps[None])[0] for steps in steps_of(engine, crops)]
+
+
+def steps_of(engine: LineEngine, crops: Sequence[Crop]) -> list[NDArray[np.float32]]:
+    """Return the steps (T, 13) of each crop, the mean of what all networks say."""
+    order = np.argsort([crop.shape[1] for crop in crops], kind="stable").tolist()
+    found: dict[int, NDArray[np.float32]] = {}
+    for start in range(0, len(order), CHUNK):
+        chosen = order[start : start + CHUNK]
+        told = engine.predict_steps(side_by_side([crops[at] for at in chosen]))
+        # Several networks in one artefact tell their opinions of a crop one after the other.
+        opinions = told.reshape(len(chosen), -1, *told.shape[1:])
+        found |= dict(zip(chosen, opinions.mean(axis=1), strict=True))
+    return [found[at] for at in range(len(crops))]
+
+
+def text_losses(steps: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> Floats:
+    """Return how improbable each text is, its negative log-likelihood (N,), points told first."""
+    longest = max(len(one) for one in steps)
+    filled = np.zeros((len(steps), longest, steps[0].shape[1]), np.float32)
+    filled[..., LINE_BLANK] = 1
+    for row, one in zip(filled, steps, strict=True):
+        told = without_points(one[None])[0]
+        row[: len(one)] = np.insert(told, POINT_CLASS, 0, axis=1) + TINY
+    return forward_backward(filled, as_labels(texts))[0].astype(np.float64)
+
+
+def tempered(steps: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return steps (T, 13) at another temperature."""
+    changed = (steps + TINY) ** (1 / temperature)
+    return np.asarray(changed / changed.sum(axis=1, keepdims=True), np.float32)

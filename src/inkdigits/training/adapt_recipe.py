@@ -1,0 +1,35 @@
+"""How a network is taught on: its own recipe with the settings of an adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from inkdigits.errors import ModelRefused, UsageError
+from inkdigits.training.recipe import Recipe
+
+
+def recipe_for(
+    parent: str, seed: int, settings: Mapping[str, object], changes: Sequence[str] = ()
+) -> Recipe:
+    """Return how a network with the recipe `parent` (TOML) is taught on.
+
+    `settings` are keys of `training`, `changes` further overrides. Raises ModelRefused for a
+    network that cannot begin with an artefact's weights.
+    """
+    overrides = [f"training.{key}={quoted(value)}" for key, value in settings.items()]
+    overrides += ["training.schedule='constant'", "training.warmup=0.0", f"training.seed={seed}"]
+    overrides += ["model.start='parent'", "model.start_share=0.0", "model.precision='float32'"]
+    try:
+        recipe = Recipe.from_toml(parent, "its recipe").override([*overrides, *changes])
+    except UsageError as error:
+        raise ModelRefused(
+            f"this model cannot be adapted: {error.message}",
+            "Adapt the bundled one, or one made by a recipe of the kind cnn or line.",
+        ) from error
+    return replace(recipe, name="adapted", title="", search={})
+
+
+def quoted(value: object) -> str:
+    """Return a value as TOML."""
+    return f"'{value}'" if isinstance(value, str) else str(value)

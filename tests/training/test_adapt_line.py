@@ -1,0 +1,130 @@
+"""Lessons of the line network: what is learnt, what is measured, and the same after a break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adapting import line_parent, numbers_folder
+
+from inkdigits.artefact.metadata import LINE_BLANK, LINE_LABELS
+from inkdigits.data.dataset import Dataset
+from inkdigits.data.digits import load_offline_digits
+from inkdigits.models.backend import set_up_keras
+
+set_up_keras()
+from inkdigits.reading.line_engine import LineEngine
+from inkdigits.training import adapt_line
+from inkdigits.training.adapt_data import load_samples
+from inkdigits.training.adapt_line import LineLearner, tempered, text_losses, with_points
+from inkdigits.training.lesson import (
+    Lesson,
+    Watch,
+    best_epoch,
+    load_lesson,
+    mean_weights,
+    save_lesson,
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_offline_digits()
+
+
+def path_of(text: str) -> np.ndarray:
+    """Steps that are nearly sure of a text, a blank around each of its signs."""
+    classes = [LINE_BLANK]
+    for sign in text:
+        classes += [LINE_LABELS.index(sign), LINE_BLANK]
+    steps = np.full((len(classes), len(LINE_LABELS)), 0.001, np.float32)
+    steps[np.arange(len(classes)), classes] = 1 - 0.001 * (len(LINE_LABELS) - 1)
+    return steps
+
+
+def test_a_loss_is_that_of_the_number_whatever_points_are_seen() -> None:
+    steps = [path_of("12"), path_of("1.234"), path_of("12")]
+    right, pointed, wrong = text_losses(steps, ["12", "1234", "13"])
+    assert right < 0.1
+    assert pointed < 0.2
+    assert wrong > 3
+    assert text_losses([path_of("12")], ["12"])[0] == pytest.approx(right), "filling up is nothing"
+
+
+def test_points_stay_where_the_network_reads_the_number() -> None:
+    assert with_points("1234", "1.234") == "1.234"
+    assert with_points("1234", "1.284") == "1234"
+    assert with_points("12", "?12") == "12"
+
+
+def test_a_temperature_makes_less_sure() -> None:
+    steps = path_of("7")
+    warm = tempered(steps, 2.0)
+    np.testing.assert_allclose(warm.sum(axis=1), 1, rtol=1e-5)
+    assert (warm.argmax(axis=1) == steps.argmax(axis=1)).all()
+    assert warm.max() < steps.max()
+
+
+def test_a_lesson_is_the_same_again_and_after_a_break(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(adapt_line.SETTINGS, "epochs", 2)
+    monkeypatch.setitem(adapt_line.SETTINGS, "batch_size", 2)
+    samples = load_samples(numbers_folder(tmp_path / "mine", digits, 24))
+    parent = line_parent(tmp_path / "parent.onnx")
+    learner = LineLearner(parent, samples, seed=3)
+    learner.make(digits.train, digits.test, tmp_path / "work")
+    assert len(learner.made) == sum(map(len, learner.crops)) // 2
+    places = np.arange(len(learner.samples))
+    chosen, watching = places[::2], places[1::2]
+    first = learner.teach(chosen, watching, tmp_path / "first.npz")
+    assert len(first.losses) == 2
+    np.testing.assert_allclose(
+        first.losses[-1], np.minimum(learner.losses(first.weights[-1], watching), 10)
+    )
+    measured = Watch.on_epoch_end
+
+    def breaks(self: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+        measured(self, epoch, logs)
+
+    state = tmp_path / "state.npz"
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "on_epoch_end", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            learner.teach(chosen, watching, state)
+    assert state.is_file()
+    other = LineLearner(parent, samples, seed=3)
+    other.make(digits.train, digits.test, tmp_path / "work")
+    second = other.teach(chosen, watching, state)
+    np.testing.assert_array_equal(second.losses, first.losses)
+    for one, two in zip(first.weights[-1], second.weights[-1], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+    mean = mean_weights([first.weights[0], first.weights[1]])
+    metadata = learner.describe([(mean, places)], mean)
+    assert metadata.temperature >= 1
+    content = learner.artefact(mean, metadata)
+    assert LineEngine(content).metadata.recipe == learner.recipe.to_toml()
+    right = learner.digits_right([content, parent.read_bytes()], digits.test[:20])
+    assert [part.shape for part in right] == [(20,), (20,)]
+
+
+def test_lessons_are_kept_in_files_and_choose_for_each_other(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = [[rng.normal(size=(2, 3)), rng.normal(size=4)] for _ in range(11)]
+    lesson = Lesson(weights, rng.uniform(0, 3, (11, 5)))
+    save_lesson(lesson, tmp_path / "lesson.npz")
+    again = load_lesson(tmp_path / "lesson.npz")
+    np.testing.assert_array_equal(again.losses, lesson.losses)
+    for one, two in zip(again.weights, weights, strict=True):
+        np.testing.assert_array_equal(one[0], two[0])
+        np.testing.assert_array_equal(one[1], two[1])
+    assert lesson.at(99) is weights[10]
+    long, short = np.array([[3.0], [2.0], [1.0]]), np.array([[1.0], [1.5]])
+    assert best_epoch([long]) == 2
+    assert best_epoch([short]) == 0
+    assert best_epoch([long, short]) == 2, "4, 3.5, and 2.5 with the shorter one's last"
+    np.testing.assert_allclose(mean_weights(weights)[1], np.mean([one[1] for one in weights], 0))
