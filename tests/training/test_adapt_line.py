@@ -40,7 +40,7 @@ def path_of(text: str) -> np.ndarray:
         classes += [LINE_LABELS.index(sign), LINE_BLANK]
     steps = np.full((len(classes), len(LINE_LABELS)), 0.001, np.float32)
     steps[np.arange(len(classes)), classes] = 1 - 0.001 * (len(LINE_LABELS) - 1)
-    return steps
+    return steps[None]
 
 
 def test_a_loss_is_that_of_the_number_whatever_points_are_seen() -> None:
@@ -52,6 +52,12 @@ def test_a_loss_is_that_of_the_number_whatever_points_are_seen() -> None:
     assert text_losses([path_of("12")], ["12"])[0] == pytest.approx(right), "filling up is nothing"
 
 
+def test_a_loss_of_several_opinions_is_that_of_their_mean_likelihood() -> None:
+    alone = [float(text_losses([path_of(text)], ["12"])[0]) for text in ("12", "13")]
+    together = text_losses([np.concatenate([path_of("12"), path_of("13")])], ["12"])[0]
+    assert together == pytest.approx(-np.log(np.mean(np.exp(-np.array(alone)))), rel=1e-5)
+
+
 def test_points_stay_where_the_network_reads_the_number() -> None:
     assert with_points("1234", "1.234") == "1.234"
     assert with_points("1234", "1.284") == "1234"
@@ -61,8 +67,8 @@ def test_points_stay_where_the_network_reads_the_number() -> None:
 def test_a_temperature_makes_less_sure() -> None:
     steps = path_of("7")
     warm = tempered(steps, 2.0)
-    np.testing.assert_allclose(warm.sum(axis=1), 1, rtol=1e-5)
-    assert (warm.argmax(axis=1) == steps.argmax(axis=1)).all()
+    np.testing.assert_allclose(warm.sum(axis=2), 1, rtol=1e-5)
+    assert (warm.argmax(axis=2) == steps.argmax(axis=2)).all()
     assert warm.max() < steps.max()
 
 

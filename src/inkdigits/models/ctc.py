@@ -41,17 +41,13 @@ def strip_loss(parts: Any, probabilities: Any) -> Any:
 
     `parts` int (B, K, 2 + L): for each number the first step and the one after the last that are
     its own, both 0 where there is none, and its classes, filled up with the blank. `probabilities`
-    (B, T, 13). Forwards and backwards in NumPy where a CPU computes: a loop over the steps inside a
-    graph takes twice the time of the network's convolutions there (`docs/design-notes.md`).
+    (B, T, 13). On TensorFlow forwards and backwards in NumPy: a loop over the steps in its graph
+    takes twice the time of the network's convolutions (`docs/design-notes.md`).
     """
     steps = keras.ops.cast(probabilities, "float32") + TINY
     parts = keras.ops.cast(parts, "int32")
     if keras.backend.backend() == "tensorflow":
         return tensorflow_loss(parts, steps)
-    import jax
-
-    if jax.default_backend() == "cpu":
-        return callback_loss(parts, steps)
     return ctc_scan.strip_loss(parts, steps)
 
 
@@ -67,31 +63,6 @@ def tensorflow_loss(parts: Any, steps: Any) -> Any:
         shares.set_shape(steps.shape)
         return losses, lambda upstream: -upstream[:, None, None] * shares / steps
 
-    return loss_of(steps)
-
-
-def callback_loss(parts: Any, steps: Any) -> Any:
-    """Return `strip_loss` within a program of JAX that asks NumPy."""
-    import jax
-
-    def told(steps: Any) -> Any:
-        shapes = [
-            jax.ShapeDtypeStruct(shape, np.float32) for shape in (steps.shape[:1], steps.shape)
-        ]
-        return jax.pure_callback(strip_shares, tuple(shapes), steps, parts)
-
-    @jax.custom_vjp  # type: ignore[untyped-decorator]
-    def loss_of(steps: Any) -> Any:
-        return told(steps)[0]
-
-    def forward(steps: Any) -> Any:
-        losses, shares = told(steps)
-        return losses, shares / steps
-
-    def backward(kept: Any, upstream: Any) -> Any:
-        return (-upstream[:, None, None] * kept,)
-
-    loss_of.defvjp(forward, backward)
     return loss_of(steps)
 
 

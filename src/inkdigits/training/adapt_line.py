@@ -181,35 +181,44 @@ def with_points(text: str, said: str) -> str:
 
 
 def greedy(engine: LineEngine, crops: Sequence[Crop]) -> list[str]:
-    """Return the best path's text of each crop, points included."""
-    return [greedy_texts(steps[None])[0] for steps in steps_of(engine, crops)]
+    """Return the text of each crop's most probable path in any network, points included."""
+    found = []
+    for steps in steps_of(engine, crops):
+        surest = np.log(steps.max(axis=2) + TINY).sum(axis=1).argmax()
+        found.append(greedy_texts(steps[surest][None])[0])
+    return found
 
 
 def steps_of(engine: LineEngine, crops: Sequence[Crop]) -> list[NDArray[np.float32]]:
-    """Return the steps (T, 13) of each crop, the mean of what all networks say."""
+    """Return the steps of each crop, (K, T, 13): the opinions of all networks."""
     order = np.argsort([crop.shape[1] for crop in crops], kind="stable").tolist()
     found: dict[int, NDArray[np.float32]] = {}
     for start in range(0, len(order), CHUNK):
         chosen = order[start : start + CHUNK]
         told = engine.predict_steps(side_by_side([crops[at] for at in chosen]))
-        # Several networks in one artefact tell their opinions of a crop one after the other.
         opinions = told.reshape(len(chosen), -1, *told.shape[1:])
-        found |= dict(zip(chosen, opinions.mean(axis=1), strict=True))
+        found |= dict(zip(chosen, opinions, strict=True))
     return [found[at] for at in range(len(crops))]
 
 
 def text_losses(steps: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> Floats:
-    """Return how improbable each text is, its negative log-likelihood (N,), points told first."""
-    longest = max(len(one) for one in steps)
-    filled = np.zeros((len(steps), longest, steps[0].shape[1]), np.float32)
+    """Return how improbable each text is, its negative log-likelihood (N,), points told first.
+
+    As a reader tells it: by the mean of the likelihoods under each of the K opinions.
+    """
+    networks, _, classes = steps[0].shape
+    longest = max(one.shape[1] for one in steps)
+    filled = np.zeros((len(steps), networks, longest, classes), np.float32)
     filled[..., LINE_BLANK] = 1
     for row, one in zip(filled, steps, strict=True):
-        told = without_points(one[None])[0]
-        row[: len(one)] = np.insert(told, POINT_CLASS, 0, axis=1) + TINY
-    return forward_backward(filled, as_labels(texts))[0].astype(np.float64)
+        row[:, : one.shape[1]] = np.insert(without_points(one), POINT_CLASS, 0, axis=2) + TINY
+    labels = np.repeat(as_labels(texts), networks, axis=0)
+    losses, _ = forward_backward(filled.reshape(-1, longest, classes), labels)
+    alone = losses.astype(np.float64).reshape(-1, networks)
+    return np.asarray(np.log(networks) - np.logaddexp.reduce(-alone, axis=1))
 
 
 def tempered(steps: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return steps (T, 13) at another temperature."""
+    """Return steps (K, T, 13) at another temperature."""
     changed = (steps + TINY) ** (1 / temperature)
-    return np.asarray(changed / changed.sum(axis=1, keepdims=True), np.float32)
+    return np.asarray(changed / changed.sum(axis=2, keepdims=True), np.float32)
