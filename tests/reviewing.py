@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx2 as httpx
 import numpy as np
+from started import running_service
 
 Row = dict[str, Any]
 
@@ -40,33 +36,11 @@ def sevens(path: Path, count: int) -> None:
     cv2.imwrite(str(path), page)
 
 
-@contextmanager
-def service(results: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def service(
+    results: Path, *options: str
+) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """Run `inkdigits review` on a free port and yield the process and its address."""
-    command = [sys.executable, "-m", "inkdigits", "review", str(results), "--port", "0", *options]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=results.parent
-    ) as process:
-        try:
-            assert process.stderr is not None
-            told = process.stderr.readline()
-            found = re.search(r"http://\S+?:\d+", told)
-            assert found is not None, told
-            wait_until_ready(found.group())
-            yield process, found.group()
-        finally:
-            process.kill()
-
-
-def wait_until_ready(address: str) -> None:
-    for _ in range(600):
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the service did not become ready")
+    return running_service("review", str(results), *options, cwd=results.parent, seconds=60)
 
 
 def lines_of(results: Path) -> list[Row]:

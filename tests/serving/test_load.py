@@ -10,42 +10,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from started import running_service
 from test_api import seven
 
 pytest.importorskip("starlette", reason="the serve extra")
 
 
-@contextmanager
-def service(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def service(*options: str) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """Run `inkdigits serve` on a free port and yield the process and its address."""
-    command = [sys.executable, "-m", "inkdigits", "serve", "--port", "0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            found = re.search(r"http://\S+?:\d+", process.stderr.readline())
-            assert found is not None
-            wait_until_ready(found.group())
-            yield process, found.group()
-        finally:
-            process.kill()
-
-
-def wait_until_ready(address: str) -> None:
-    for _ in range(300):
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the service did not become ready")
+    return running_service("serve", *options)
 
 
 def ask(address: str) -> httpx.Response:

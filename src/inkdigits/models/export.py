@@ -345,7 +345,14 @@ def finish_steps(graph: Graph, metadata: Metadata) -> tuple[Any, list[Any]]:
 def assemble(graph: Graph, metadata: Metadata, start: Any, ends: list[Any]) -> onnx.ModelProto:
     """Return the checked ONNX model with its metadata."""
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
-    body = helper.make_graph(graph.nodes, "inkdigits", [start], ends, constants)
+    return checked_model(graph.nodes, start, ends, constants, metadata)
+
+
+def checked_model(
+    nodes: list[Any], start: Any, ends: list[Any], constants: list[Any], metadata: Metadata
+) -> onnx.ModelProto:
+    """Return the ONNX model of these nodes and constants, with its metadata."""
+    body = helper.make_graph(nodes, "inkdigits", [start], ends, constants)
     model = helper.make_model(
         body,
         opset_imports=[helper.make_opsetid("", OPSET)],

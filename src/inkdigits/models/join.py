@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx
-from onnx import helper
 
 from inkdigits.artefact.metadata import (
     INPUT_NAME,
@@ -15,11 +14,10 @@ from inkdigits.artefact.metadata import (
     OUTPUT_NAME,
     Metadata,
     output_name,
-    to_props,
 )
 from inkdigits.artefact.safety import check_onnx
 from inkdigits.errors import ModelRefused
-from inkdigits.models.export import IR_VERSION, OPSET
+from inkdigits.models.export import checked_model
 
 
 def join_networks(contents: Sequence[bytes], metadata: Metadata) -> bytes:
@@ -35,22 +33,13 @@ def join_networks(contents: Sequence[bytes], metadata: Metadata) -> bytes:
     graphs = [graph_of(content) for content in contents]
     for number, graph in enumerate(graphs[1:], start=2):
         rename(graph, number)
-    body = helper.make_graph(
+    model = checked_model(
         [node for graph in graphs for node in graph.node],
-        "inkdigits",
-        [graphs[0].input[0]],
+        graphs[0].input[0],
         [graph.output[0] for graph in graphs],
         [constant for graph in graphs for constant in graph.initializer],
+        metadata,
     )
-    model = helper.make_model(
-        body,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="inkdigits",
-        producer_version=metadata.package_version,
-    )
-    helper.set_model_props(model, to_props(metadata))
-    onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 

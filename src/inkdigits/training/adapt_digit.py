@@ -14,7 +14,6 @@ from inkdigits.data.dataset import CLASSES, Examples
 from inkdigits.evaluation.calibration import fit_temperature
 from inkdigits.imaging.clean import clean
 from inkdigits.imaging.frame import frame
-from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.engine import Engine
@@ -23,8 +22,17 @@ from inkdigits.synthesis.batch import synthesise
 from inkdigits.training.adapt_data import Places, Sample
 from inkdigits.training.adapt_recipe import recipe_for
 from inkdigits.training.calibrate import rejection_threshold
-from inkdigits.training.checkpoint import StateKeeper, load_state, restore
-from inkdigits.training.lesson import Floats, Lesson, Rate, Watch, Weights, values_of, variables_of
+from inkdigits.training.checkpoint import StateKeeper
+from inkdigits.training.lesson import (
+    Floats,
+    Lesson,
+    Rate,
+    Watch,
+    Weights,
+    begin,
+    exported,
+    values_of,
+)
 from inkdigits.training.loop import compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, joined
 from inkdigits.training.network import build_model
@@ -90,13 +98,9 @@ class DigitLearner:
         own = np.resize(chosen, OWN)
         material = joined([Material(self.images[own], self.labels[own]), self.beside])
         held_out = Examples(self.images[watching], self.labels[watching])
-        for variable, value in zip(variables_of(self.model), self.beginning, strict=True):
-            variable.assign(value)
         settings = self.recipe.training
         watch = Watch(lambda: self.losses(self.model.get_weights(), watching))
-        saved = load_state(state) if state.is_file() else None
-        if saved is not None:
-            restore(saved, self.model)
+        saved = begin(self.model, self.beginning, state)
         rate = Rate(settings.learning_rate, settings.epochs)
         fit(
             self.model,
@@ -112,11 +116,7 @@ class DigitLearner:
 
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
         """Return the network with these weights as an artefact."""
-        kept = self.model.get_weights()
-        self.model.set_weights(weights)
-        content = export_onnx(self.model, metadata or digit_metadata())
-        self.model.set_weights(kept)
-        return content
+        return exported(self.model, weights, metadata or digit_metadata())
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""

@@ -16,7 +16,6 @@ from inkdigits.data.dataset import Examples
 from inkdigits.evaluation.numbers import as_reading
 from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
 from inkdigits.models.ctc import forward_backward, greedy_texts
-from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.cores import cores
@@ -24,8 +23,17 @@ from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.reader import Layout
 from inkdigits.training.adapt_data import Places, Sample
 from inkdigits.training.adapt_recipe import recipe_for
-from inkdigits.training.checkpoint import StateKeeper, load_state, restore
-from inkdigits.training.lesson import Floats, Lesson, Rate, Watch, Weights, values_of, variables_of
+from inkdigits.training.checkpoint import StateKeeper
+from inkdigits.training.lesson import (
+    Floats,
+    Lesson,
+    Rate,
+    Watch,
+    Weights,
+    begin,
+    exported,
+    values_of,
+)
 from inkdigits.training.line import build, compile_line
 from inkdigits.training.line_batches import LineBatches
 from inkdigits.training.numbers import Crop, Numbers, Order, make_numbers
@@ -99,13 +107,9 @@ class LineLearner:
             [crop for crop, _ in own] + self.made.images[:count],
             [text for _, text in own] + self.made.texts[:count],
         )
-        for variable, value in zip(variables_of(self.model), self.beginning, strict=True):
-            variable.assign(value)
         settings = self.recipe.training
         watch = Watch(lambda: self.losses(self.model.get_weights(), watching))
-        saved = load_state(state) if state.is_file() else None
-        if saved is not None:
-            restore(saved, self.model)
+        saved = begin(self.model, self.beginning, state)
         first = saved.epoch if saved else 0
         self.model.stop_training = False
         with closing(LineBatches(numbers, settings, first)) as batches:
@@ -125,11 +129,7 @@ class LineLearner:
 
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
         """Return the network with these weights as an artefact."""
-        kept = self.model.get_weights()
-        self.model.set_weights(weights)
-        content = export_onnx(self.model, metadata or line_metadata())
-        self.model.set_weights(kept)
-        return content
+        return exported(self.model, weights, metadata or line_metadata())
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""

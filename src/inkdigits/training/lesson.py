@@ -12,8 +12,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.artefact.metadata import Metadata
 from inkdigits.errors import InvalidData
 from inkdigits.files import write_arrays
+from inkdigits.models.export import export_onnx
+from inkdigits.training.checkpoint import State, load_state, restore
 
 Floats = NDArray[np.float64]
 Weights = list[NDArray[Any]]
@@ -90,6 +93,28 @@ def variables_of(model: keras.Model) -> list[Any]:
 def values_of(model: keras.Model) -> list[NDArray[Any]]:
     """Return the values of `variables_of`."""
     return [np.array(variable.value) for variable in variables_of(model)]
+
+
+def begin(model: keras.Model, beginning: Sequence[NDArray[Any]], state: Path) -> State | None:
+    """Let a lesson begin from the values `beginning`, or go on from the file `state`, if any.
+
+    Return the state that it goes on from.
+    """
+    for variable, value in zip(variables_of(model), beginning, strict=True):
+        variable.assign(value)
+    saved = load_state(state) if state.is_file() else None
+    if saved is not None:
+        restore(saved, model)
+    return saved
+
+
+def exported(model: keras.Model, weights: Weights, metadata: Metadata) -> bytes:
+    """Return `model` with these weights as an artefact; its own stay as they are."""
+    kept = model.get_weights()
+    model.set_weights(weights)
+    content = export_onnx(model, metadata)
+    model.set_weights(kept)
+    return content
 
 
 def save_lesson(lesson: Lesson, path: Path) -> None:
