@@ -74,7 +74,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--paper", type=Path, default=os.environ.get("INKDIGITS_PAPER"))
     parser.add_argument("--splits", type=int, default=5, help="random splits (default: 5)")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--record", action="store_true", help="write records/adapt.json")
+    parser.add_argument("--record", action="store_true", help="write records/adapt*.json")
     return parser.parse_args()
 
 
@@ -241,7 +241,8 @@ def main() -> None:
         what = "labels shuffled: adaptations that did not keep the old model"
         figures.append(Figure(what, "count", len(kept) - sum(kept), kept, at_most=0))
     if asked.record:
-        write_record("adapt", figures, asked.records, seeds=list(seeds), n=len(cheques), **facts)
+        name = "adapt" if set(wanted) == set(PARTS) else f"adapt-{'-'.join(wanted)}"
+        write_record(name, figures, asked.records, seeds=list(seeds), n=len(cheques), **facts)
         return
     for figure in figures:
         print(f"{figure.what}: {figure.value:.4f} {figure.kind} {figure.met}")

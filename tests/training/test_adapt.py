@@ -25,7 +25,9 @@ from inkdigits.reading.reader import Reader
 from inkdigits.training import adapt as adaptation
 from inkdigits.training import adapt_digit
 from inkdigits.training.adapt import adapt
+from inkdigits.training.adapt_recipe import recipe_for
 from inkdigits.training.lesson import Watch
+from inkdigits.training.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +193,13 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert done.returncode == 2
     assert 'pip install "inkdigits[train]"' in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_of_an_ensemble_the_first_member_is_taught() -> None:
+    told = load_recipe("bundled")
+    recipe = recipe_for(told.to_toml(), 3, {"epochs": 2})
+    assert recipe.model.kind == "cnn"
+    assert recipe.model.filters == load_recipe("robust").model.filters
+    assert (recipe.training.epochs, recipe.training.seed) == (2, 3)
+    with pytest.raises(ModelRefused, match="cannot be adapted"):
+        recipe_for(told.override(["ensemble.recipes=[]"]).to_toml(), 3, {})

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from inkdigits.data.dataset import Dataset
 from inkdigits.errors import UsageError
-from inkdigits.evaluation.calibration import cross_entropy
+from inkdigits.evaluation.calibration import as_logits, cross_entropy
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import SHIFTS, merge
+from inkdigits.models.export import export_onnx
+from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
 from inkdigits.training.ensemble import (
@@ -175,11 +177,53 @@ def test_built_from_finished_runs_and_from_members_it_trains(
         build_ensemble(EnsembleRecipe(), tmp_path, val, train_member, said.append)
 
 
-def test_candidates_must_know_the_same_classes(small: Dataset, tmp_path: Path) -> None:
+def test_what_only_some_candidates_know_is_left_out(small: Dataset, tmp_path: Path) -> None:
     for classes in (10, 11):
         (tmp_path / str(classes)).mkdir()
         model = build_ann((4,), 0.0, 1, classes)
         save_model(model, tmp_path / str(classes) / "model.keras")
     recipe = EnsembleRecipe(runs=(str(tmp_path / "10"), str(tmp_path / "11")))
-    with pytest.raises(UsageError, match="the same classes apart"):
-        build_ensemble(recipe, tmp_path, small.train[:9], lambda *_: None, lambda _: None)
+    said: list[str] = []
+    model = build_ensemble(recipe, tmp_path, small.train[:90], lambda *_: None, said.append)
+    assert model.output_shape[-1] == (10 if len(said) == 2 or "/10 " in said[0] else 11)
+
+
+def test_a_mean_over_other_classes_is_that_of_the_digits_logits() -> None:
+    members = [build_cnn((2,), (2,), 0.1, seed, classes) for seed, classes in ((1, 11), (2, 10))]
+    found = make_predictor(merge(members, [0.25, 0.75]))(IMAGES)
+    logs = [np.log(make_predictor(member)(IMAGES).astype(np.float64)) for member in members]
+    expected = np.exp(0.25 * logs[0] + 0.75 * logs[1])
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_run_with_nothing_but_its_artefact_is_a_candidate(tmp_path: Path) -> None:
+    recipe = load_recipe("robust").override(["model.filters=[2,4]", "model.depth=[1,1]"])
+    network = build_full(recipe)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(export_onnx(network, digit_metadata(temperature=2.0)))
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    found = make_predictor(single_network(tmp_path))(IMAGES)
+    np.testing.assert_allclose(found, make_predictor(network)(IMAGES), atol=1e-5)
+    (tmp_path / "recipe.toml").write_text(load_recipe("bundled").to_toml(), encoding="utf-8")
+    with pytest.raises(UsageError, match="must be single networks"):
+        single_network(tmp_path)
+
+
+def test_the_best_member_looks_first(small: Dataset, tmp_path: Path) -> None:
+    runs = []
+    for seed in range(3):
+        runs.append(tmp_path / str(seed))
+        runs[-1].mkdir()
+        save_model(build_cnn((4,), (2,), seed=seed), runs[-1] / "model.keras")
+    said: list[str] = []
+    recipe, val = EnsembleRecipe(runs=tuple(map(str, runs))), small.train[:90]
+    model = build_ensemble(recipe, tmp_path, val, lambda *_: None, said.append, 2, sure=0.3)
+    best = Path(said[0].split()[1])
+    losses = {
+        run: cross_entropy(as_logits(make_predictor(single_network(run))(val.images)), val.labels)
+        for run in runs
+    }
+    assert best == min(losses, key=losses.__getitem__)
+    first = make_predictor(single_network(best))(val.images)
+    sure = first.max(axis=1) >= 0.3
+    np.testing.assert_allclose(make_predictor(model)(val.images)[sure], first[sure], atol=1e-5)

@@ -19,7 +19,7 @@ from inkdigits.models.ensemble import merge
 from inkdigits.models.export import TRANSLATIONS, export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_class_predictor, make_predictor
-from inkdigits.models.saved import ALLOWED_LAYERS, load_model, save_model
+from inkdigits.models.saved import ALLOWED_LAYERS, LOOKING_LAYERS, load_model, save_model
 from inkdigits.reading.engine import Engine
 
 set_up_keras()
@@ -97,13 +97,47 @@ def test_an_ensemble_keeps_the_eleventh_class() -> None:
     np.testing.assert_allclose(not_a_digit, make_class_predictor(model)(IMAGES)[:, 10], atol=1e-5)
 
 
+def surest_at_first_sight(member: keras.Model) -> np.ndarray:
+    return np.asarray(make_class_predictor(member)(IMAGES).max(axis=1))
+
+
+@pytest.mark.parametrize("doubtful", [0, 5, 12])
+@pytest.mark.parametrize("classes", [10, 11])
+def test_an_artefact_looks_again_only_where_it_is_in_doubt(
+    tmp_path: Any, doubtful: int, classes: int
+) -> None:
+    members = [trained_cnn(classes, seed) for seed in (5, 6)]
+    surest = surest_at_first_sight(members[0])
+    order = np.sort(surest)
+    sure = [order[0] / 2, (order[4] + order[5]) / 2, (order[11] + 1) / 2]
+    sure_enough = float(dict(zip((0, 5, 12), sure, strict=True))[doubtful])
+    model = merge(members, [0.5, 0.5], 5, sure_enough)
+    alone = make_class_predictor(merge(members[:1], [1.0]))(IMAGES)
+    together = make_class_predictor(merge(members, [0.5, 0.5], 5))(IMAGES)
+    in_doubt = surest < sure_enough
+    assert in_doubt.sum() == doubtful
+    assert np.abs(alone - together).max() > 1e-3
+    wanted = np.where(in_doubt[:, None], together, alone)
+    np.testing.assert_allclose(make_class_predictor(model)(IMAGES), wanted, atol=1e-5)
+    assert parity(model) <= 1e-5
+    for kind in ("keras", "h5"):
+        save_model(model, tmp_path / f"model.{kind}")
+        assert parity(load_model(tmp_path / f"model.{kind}")) <= 1e-5
+
+
+def test_the_digits_of_a_first_look_are_those_that_all_members_know() -> None:
+    members = [trained_cnn(11, 1), trained_cnn(10, 2)]
+    assert merge(members, [0.5, 0.5], 2, 0.5).output_shape == (None, 10)
+    assert parity(merge(members, [0.5, 0.5], 2, 0.5)) <= 1e-5
+
+
 def test_same_network_gives_the_same_bytes() -> None:
     assert export_onnx(trained_cnn(), METADATA) == export_onnx(trained_cnn(), METADATA)
 
 
 def test_everything_that_our_networks_hold_has_a_translation() -> None:
-    # Inputs are no nodes of the graph.
-    assert set(TRANSLATIONS) == ALLOWED_LAYERS - {"Activation", "InputLayer"}
+    # Inputs are no nodes of the graph, and how often to look is written for ONNX by itself.
+    assert set(TRANSLATIONS) == ALLOWED_LAYERS - LOOKING_LAYERS - {"Activation", "InputLayer"}
 
 
 LAYERS = keras.layers

@@ -18,7 +18,7 @@ from inkdigits.training.recipe import (
 )
 
 CLASSIC = ("checkpointed", "early-stopping", "quickstart", "ten-epochs")
-LEADING = ("bundled", "cnn", "distilled", "distorted", "ensemble", "fast")
+LEADING = ("bundled", "cnn", "distilled", "distorted", "ensemble", "fast", "robust")
 OTHERS = ("line",)
 
 
@@ -57,13 +57,16 @@ def test_the_classic_recipes_are_the_published_ones() -> None:
 def test_the_leading_recipes_distort_and_calibrate() -> None:
     loaded = {name: load_recipe(name) for name in LEADING}
     assert loaded["distorted"].model.hidden == (128, 64)
-    for name, recipe in loaded.items():
+    for recipe in loaded.values():
         assert recipe.save.calibrate
-        if name != "ensemble":
-            assert recipe.training.augment.moves
-            assert recipe.training.schedule == "cosine"
-    assert loaded["bundled"].data.negatives > 0
-    assert set(loaded["ensemble"].ensemble.recipes) <= set(recipe_names())
+        if recipe.model.kind == "ensemble":
+            assert set(recipe.ensemble.recipes) <= set(recipe_names())
+            continue
+        assert recipe.training.augment.moves
+        assert recipe.training.schedule == "cosine"
+    assert loaded["robust"].data.negatives > 0
+    assert loaded["bundled"].ensemble.recipes == ("robust",)
+    assert 0 < loaded["bundled"].model.sure < 1
 
 
 @given(

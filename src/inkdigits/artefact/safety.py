@@ -50,8 +50,9 @@ billion zeros takes all time."""
 # What `models/export.py` writes, and the plain matrix product that other exporters write for Gemm.
 # None of them loops; how much memory they take together, `Engine` bounds.
 OPERATORS = {
-    b"Add", b"AveragePool", b"Cast", b"Clip", b"Concat", b"Conv", b"Div", b"Flatten", b"Gemm",
-    b"GlobalAveragePool", b"MatMul", b"MaxPool", b"Mul", b"Pad", b"Relu", b"Reshape", b"Sigmoid",
+    b"Add", b"AveragePool", b"Cast", b"Clip", b"Concat", b"Conv", b"Div", b"Flatten", b"Gather",
+    b"Gemm", b"GlobalAveragePool", b"Identity", b"If", b"Less", b"MatMul", b"MaxPool", b"Mul",
+    b"NonZero", b"Pad", b"ReduceMax", b"ReduceMin", b"Relu", b"Reshape", b"ScatterND", b"Sigmoid",
     b"Slice", b"Softmax", b"Split", b"Squeeze", b"Sub", b"Transpose",
 }  # fmt: skip
 

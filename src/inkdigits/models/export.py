@@ -25,6 +25,7 @@ from inkdigits.artefact.metadata import (
 )
 from inkdigits.errors import ModelRefused
 from inkdigits.imaging.line import HEIGHT
+from inkdigits.models.ensemble import looks_of
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
 OPSET = 17
@@ -89,10 +90,11 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
     too. The whole-number network takes crops (N, 32, W) and gives (N, W / 2, 13). Raises
     ModelRefused for a layer that has no translation here.
     """
+    looks = looks_of(model)
     graph = Graph()
     graph.add("Cast", name="pixels", to=TensorProto.FLOAT)
     values = {id(tensor): "pixels" for tensor in model.inputs}
-    for node in nodes_of(model):
+    for node in nodes_of(model if looks is None else keras.Model(model.inputs, looks[:2])):
         layer, tensors = node.operation, node.input_tensors
         translate = TRANSLATIONS.get(type(layer).__name__)
         if translate is None:
@@ -112,8 +114,13 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
     # Steps of a number, or the classes of one digit.
     if len(model.output_shape) == 3:
         ends = finish_steps(graph, metadata)
+    elif looks is None:
+        drop_softmax(graph)
+        ends = finish(graph, metadata, model.output_shape[-1])
     else:
-        ends = finish(graph, metadata)
+        first, mean, sure = looks
+        look_again(graph, values[id(first)], values[id(mean)], sure)
+        ends = finish(graph, metadata, model.output_shape[-1])
     content: bytes = assemble(graph, metadata, *ends).SerializeToString()
     return content
 
@@ -302,14 +309,78 @@ TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
 }
 
 
-def finish(graph: Graph, metadata: Metadata) -> tuple[Any, list[Any]]:
-    """Put the temperature before the last softmax, name the outputs; return input and outputs."""
+def look_again(graph: Graph, first: str, mean: str, sure: float) -> None:
+    """Let the latest value be the logits `first`, and `mean` for images that it is not sure of.
+
+    The nodes that `first` needs see every image, all of them once more the doubtful ones alone.
+    """
+    everything = list(graph.nodes)
+    graph.nodes = needed_for(first, everything)
+    graph.join("Softmax", [first], ["first_shares"], axis=1)
+    graph.add("ReduceMax", name="first_surest", axes=[1], keepdims=0)
+    limit = graph.constant("sure", np.float32(sure))
+    graph.add("Less", limit, name="in_doubt")
+    graph.join("ReduceMin", ["first_surest"], ["least_sure"], keepdims=0)
+    graph.add("Less", limit, name="any_in_doubt")
+    branches = {
+        "then_branch": branch(nodes_in_doubt(everything, first, mean), "looked_again"),
+        "else_branch": branch([helper.make_node("Identity", [first], ["sure_logits"])]),
+    }
+    graph.constant("doubtful.axis", np.array([1]))
+    graph.join("If", ["any_in_doubt"], ["logits_after_doubt"], **branches)
+
+
+def nodes_in_doubt(everything: list[Any], first: str, mean: str) -> list[Any]:
+    """Return the nodes that put `mean` of the doubtful images in the place of their `first`."""
+    made = {node.output[0] for node in everything}
+    renamed = {name: f"again/{name}" for name in made} | {INPUT_NAME: "doubtful_images"}
+    found = [
+        helper.make_node("NonZero", ["in_doubt"], ["doubtful_row"]),
+        helper.make_node("Transpose", ["doubtful_row"], ["doubtful"], perm=[1, 0]),
+        helper.make_node("Squeeze", ["doubtful", "doubtful.axis"], ["doubtful_places"]),
+        helper.make_node("Gather", [INPUT_NAME, "doubtful_places"], ["doubtful_images"], axis=0),
+    ]
+    for node in everything:
+        again = onnx.NodeProto()
+        again.CopyFrom(node)
+        again.name = f"again/{node.name}"
+        again.input[:] = [renamed.get(name, name) for name in node.input]
+        again.output[:] = [renamed[name] for name in node.output]
+        found.append(again)
+    inputs = [first, "doubtful", renamed[mean]]
+    return [*found, helper.make_node("ScatterND", inputs, ["logits_of_all"])]
+
+
+def branch(nodes: list[Any], name: str = "was_sure") -> Any:
+    """Return the branch of a condition whose last node makes its output, logits (N, C)."""
+    output = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, ["N", "C"])
+    return helper.make_graph(nodes, name, [], [output])
+
+
+def needed_for(value: str, nodes: list[Any]) -> list[Any]:
+    """Return those of `nodes`, in order, that lead to `value`."""
+    wanted, found = {value}, []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            found.append(node)
+    return found[::-1]
+
+
+def drop_softmax(graph: Graph) -> None:
+    """Take the last softmax away, so that the latest value is its logits."""
     softmax = graph.nodes.pop()
     if softmax.op_type != "Softmax":
         raise ModelRefused(f"the model ends in {softmax.op_type}, not in a softmax.")
     graph.value = softmax.input[0]
+
+
+def finish(graph: Graph, metadata: Metadata, classes: int) -> tuple[Any, list[Any]]:
+    """Make probabilities of the latest logits (N, `classes`), at the temperature of `metadata`.
+
+    Return input and outputs.
+    """
     digits = len(metadata.labels)
-    classes = int(graph.constants[graph.nodes[-1].input[1]].shape[1])
     if metadata.temperature != 1.0:
         temperature = graph.constant("temperature", np.float32(metadata.temperature))
         graph.add("Div", temperature, name="tempered")

@@ -27,6 +27,8 @@ from inkdigits.models.budget import count_numbers
 
 KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 ALLOWED_MODELS = {"Sequential", "Functional"}
+# What an ensemble weighs its first look with.
+LOOKING_LAYERS = {"Softmax", "GlobalMaxPooling1D", "Subtract", "Multiply"}
 ALLOWED_LAYERS = {
     "InputLayer",
     "Rescaling",
@@ -43,6 +45,7 @@ ALLOWED_LAYERS = {
     "Activation",
     "Concatenate",
     "Add",
+    *LOOKING_LAYERS,
 }
 # What else the configuration of such layers names; nothing outside these is ever built.
 ALLOWED_PARTS = {"DTypePolicy", "GlorotUniform", "HeNormal", "Zeros", "Ones", "__keras_tensor__"}

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from inkdigits.artefact.safety import check_onnx
 from inkdigits.errors import ModelRefused
+from inkdigits.models.ensemble import MEMBER
 from inkdigits.reading.session import read_model
 
 HINT = "Give the network the widths of the model that it starts from."
@@ -24,16 +25,22 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
     """Give `model` the weights of the artefact at `path`, layer by layer of the same name.
 
     An artefact has batch normalisation folded into its convolutions, so `model` must be built
-    without it. Of an artefact with several networks the one of that number, from 1, gives them. A
-    temperature of the artefact's own stays behind. Raises ModelRefused for a file
-    that is missing, unsafe or broken, and for a network of another shape.
+    without it. Of an artefact with several networks the one of that number, from 1, gives them,
+    whether the reader or an ensemble takes their mean. A temperature of the artefact's own stays
+    behind. Raises ModelRefused for a file that is missing, unsafe or broken, and for a network of
+    another shape.
     """
     content = read_model(path)
     check_onnx(content)
     stored = onnx.load_model_from_string(content).graph.initializer
     constants = {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    in_ensemble = f"{MEMBER}{network}_"
     prefix = "" if network == 1 else f"{network}/"
-    for before, layer in pairwise(model.layers):
+    if any(name.startswith(in_ensemble) for name in constants):
+        prefix = in_ensemble
+    # Dropout changes no order.
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)]
+    for before, layer in pairwise(layers):
         if not layer.weights:
             continue
         names = [f"{prefix}{layer.name}.{part}" for part in ("kernel", "bias")]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from inkdigits.errors import ModelRefused, UsageError
-from inkdigits.training.recipe import Recipe
+from inkdigits.training.recipe import Recipe, load_recipe
 
 
 def recipe_for(
@@ -14,14 +14,18 @@ def recipe_for(
 ) -> Recipe:
     """Return how a network with the recipe `parent` (TOML) is taught on.
 
-    `settings` are keys of `training`, `changes` further overrides. Raises ModelRefused for a
-    network that cannot begin with an artefact's weights.
+    `settings` are keys of `training`, `changes` further overrides. Of an ensemble it is the first
+    member that is taught. Raises ModelRefused for a network that cannot begin with an artefact's
+    weights.
     """
     overrides = [f"training.{key}={quoted(value)}" for key, value in settings.items()]
     overrides += ["training.schedule='constant'", "training.warmup=0.0", f"training.seed={seed}"]
     overrides += ["model.start='parent'", "model.start_share=0.0", "model.precision='float32'"]
     try:
-        recipe = Recipe.from_toml(parent, "its recipe").override([*overrides, *changes])
+        known = Recipe.from_toml(parent, "its recipe")
+        if known.model.kind == "ensemble" and known.ensemble.recipes:
+            known = load_recipe(known.ensemble.recipes[0])
+        recipe = known.override([*overrides, *changes])
     except UsageError as error:
         raise ModelRefused(
             f"this model cannot be adapted: {error.message}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -17,14 +18,15 @@ from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import kept_layers, member_name, merge
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import load_model
+from inkdigits.models.start import start_from
 from inkdigits.training.folder import RECIPE_FILE
 from inkdigits.training.network import build_full
-from inkdigits.training.recipe import EnsembleRecipe, load_recipe
+from inkdigits.training.recipe import EnsembleRecipe, Recipe, load_recipe
 
 Floats = NDArray[np.float64]
 # Rounds of adding one more member; weights come out as multiples of its reciprocal.
 ROUNDS = 20
-KERAS_FILES = ("model.keras", "model.h5")
+KERAS_FILES, ARTEFACT = ("model.keras", "model.h5"), "model.onnx"
 
 
 def candidate_folders(
@@ -50,12 +52,14 @@ def build_ensemble(
     say: Callable[[str], None],
     views: int = 1,
     seed: int = 0,
+    sure: float = 1.0,
 ) -> keras.Model:
     """Return the ensemble of the recipe's candidates, trained by `train_member` where it must be.
 
-    Each member sees so many `views` of an image. `say` is told which members got which weight.
-    Raises UsageError when there is no candidate, for one that is itself an ensemble, and when some
-    know an eleventh class and others do not.
+    Each member sees so many `views` of an image, but for one that the best member is so `sure` of
+    at first sight. `say` is told which members got which weight. Where some candidates know an
+    eleventh class and others do not, the ensemble does not. Raises UsageError when there is no
+    candidate, and for one that is itself an ensemble.
     """
     runs = [Path(run) for run in recipe.runs]
     for place, name, own_seed in candidate_folders(recipe, folder, seed):
@@ -64,35 +68,48 @@ def build_ensemble(
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
     models = [single_network(run) for run in runs]
-    if len({model.output_shape[-1] for model in models}) > 1:
-        raise UsageError(
-            "an ensemble's candidates must tell the same classes apart.",
-            "Give runs that all know what is no digit (data.negatives), or none.",
-        )
     logits = [as_logits(make_predictor(model)(val.images)) for model in models]
     weights = choose_members(logits, val.labels)
-    for number, weight in weights.items():
-        say(f"member {runs[number]}  weight {weight:.2f}")
-    return merge([models[number] for number in weights], list(weights.values()), views)
+    best_first = sorted(weights, key=lambda number: cross_entropy(logits[number], val.labels))
+    for number in best_first:
+        say(f"member {runs[number]}  weight {weights[number]:.2f}")
+    members = [models[number] for number in best_first]
+    return merge(members, [weights[number] for number in best_first], views, sure)
 
 
 def single_network(run: Path) -> keras.Model:
     """Return the network of a run as a plain chain of layers, also where it was saved with views.
 
+    A run that holds nothing but its artefact will do.
     Raises UsageError for a run that is an ensemble itself.
     """
-    saved = load_model(find_model(run, KERAS_FILES))
+    path = find_model(run, (*KERAS_FILES, ARTEFACT))
+    if path.suffix == ".onnx":
+        return network_of(path, load_recipe(str(run / RECIPE_FILE)))
+    saved = load_model(path)
     if isinstance(saved, keras.Sequential):
         return saved
-    recipe = load_recipe(str(run / RECIPE_FILE))
+    network = build_full(required_single(load_recipe(str(run / RECIPE_FILE))))
+    for layer in kept_layers(network):
+        layer.set_weights(saved.get_layer(member_name(1, layer)).get_weights())
+    return network
+
+
+def network_of(artefact: Path, recipe: Recipe) -> keras.Model:
+    """Return the network that an artefact of `recipe` holds, batch normalisation folded in."""
+    settings = replace(required_single(recipe).model, start=str(artefact))
+    network = build_full(replace(recipe, model=settings))
+    start_from(network, artefact)
+    return network
+
+
+def required_single(recipe: Recipe) -> Recipe:
+    """Return `recipe`; raises UsageError unless it is of a single convolutional network."""
     if recipe.model.kind != "cnn":
         raise UsageError(
             "an ensemble's candidates must be single networks.", "Name the runs of its members."
         )
-    network = build_full(recipe)
-    for layer in kept_layers(network):
-        layer.set_weights(saved.get_layer(member_name(1, layer)).get_weights())
-    return network
+    return recipe
 
 
 def choose_members(

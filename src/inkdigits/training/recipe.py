@@ -64,7 +64,8 @@ class ModelRecipe:
     convolutions, `filters` wide and `depth` layers deep, each at half the resolution of the one
     before, averaged over the image when `pooled`, then dropout; trained in `precision`, saved in
     float32. `ensemble`: the members of the `[ensemble]` table. Both say the mean of what they see
-    in `views` (1–5) of an image, moved by one pixel. `line`: reads a whole number; five `filters`,
+    in `views` (1–5) of an image, moved by one pixel; where the best member of an ensemble is so
+    `sure` (0–1) at first sight, it answers alone. `line`: reads a whole number; five `filters`,
     from the first convolution to the steps of the output.
 
     With `start`, a model file, a run folder or "bundled", a cnn or line begins with that model's
@@ -78,6 +79,7 @@ class ModelRecipe:
     depth: tuple[int, ...] = (3, 2)
     pooled: bool = True
     views: int = 1
+    sure: float = 1.0
     dropout: float = 0.0
     precision: str = PRECISIONS[0]
     start: str = ""
@@ -96,6 +98,8 @@ class ModelRecipe:
         most = MOST_VIEWS if self.kind in ("cnn", "ensemble") else 1
         told = f"1–{MOST_VIEWS}, above 1 for a cnn or ensemble"
         require("model.views", self.views, 1 <= self.views <= most, told)
+        alone = 0 < self.sure <= 1 and (self.kind == "ensemble" or self.sure == 1)
+        require("model.sure", self.sure, alone, "above 0 up to 1, below 1 for an ensemble")
         for key, sizes in (("hidden", self.hidden), ("filters", self.filters)):
             sizes_fit = all(1 <= units <= 65_536 for units in sizes)
             require(f"model.{key}", list(sizes), sizes_fit, "a list of layer widths of 1–65536")

@@ -217,8 +217,10 @@ def assemble(job: Job, val_part: Examples) -> keras.Model:
     def say(text: str) -> None:
         job.console.print(text, soft_wrap=True)
 
-    settings, views, seed = job.recipe.ensemble, job.recipe.model.views, job.recipe.training.seed
-    return build_ensemble(settings, job.folder, val_part, train_member, say, views, seed)
+    model, seed = job.recipe.model, job.recipe.training.seed
+    return build_ensemble(
+        job.recipe.ensemble, job.folder, val_part, train_member, say, model.views, seed, model.sure
+    )
 
 
 def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
