@@ -68,13 +68,20 @@ def build_ensemble(
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
     models = [single_network(run) for run in runs]
-    logits = [as_logits(make_predictor(model)(val.images)) for model in models]
-    weights = choose_members(logits, val.labels)
-    best_first = sorted(weights, key=lambda number: cross_entropy(logits[number], val.labels))
+    alone = [as_logits(make_predictor(model)(val.images)) for model in models]
+    # Chosen by what they will say: over all views.
+    seen = alone if views == 1 else [in_views(model, views, val) for model in models]
+    weights = choose_members(seen, val.labels)
+    best_first = sorted(weights, key=lambda number: cross_entropy(alone[number], val.labels))
     for number in best_first:
         say(f"member {runs[number]}  weight {weights[number]:.2f}")
     members = [models[number] for number in best_first]
     return merge(members, [weights[number] for number in best_first], views, sure)
+
+
+def in_views(model: keras.Model, views: int, val: Examples) -> Floats:
+    """Return the logits (N, 10) of the mean over so many views of val."""
+    return as_logits(make_predictor(merge([model], [1.0], views))(val.images))
 
 
 def single_network(run: Path) -> keras.Model:
