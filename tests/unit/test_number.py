@@ -187,8 +187,10 @@ def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPat
     one = bars([100], width=200)
     agreed = Reader(Line("7")).read(one)
     assert (agreed.text, agreed.confidence) == ("7", pytest.approx((0.75 + 0.9) / 2, abs=0.01))
+    assert agreed.status == "ok"
     torn = Reader(Line("1"), top=2).read(one)
     assert (torn.text, torn.numbers[0].alternatives[0].text) == ("1", "7")
+    assert (torn.status, torn.reason) == ("rejected", "unsure")
     for signs in ("?", ""):
         assert Reader(Line(signs)).read(one).reason == "not_a_digit"
     assert Reader(Line("347")).read(THREE).text == "347"

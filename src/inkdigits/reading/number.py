@@ -14,6 +14,7 @@ from inkdigits.artefact.points import without_points
 from inkdigits.imaging.line import (
     HEIGHT,
     LOOKS,
+    VIEWS,
     LineCrop,
     Place,
     cut,
@@ -24,8 +25,11 @@ from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, align, decode
 from inkdigits.reading.result import Box, Digit
 
-SURE = 0.9
-"""A text of this probability at first sight is not looked at again: more views changed none."""
+STAGES = ((1, 0.9), (len(VIEWS), 0.6), (len(LOOKS), 0.0))
+"""In so many views a number is looked at, until its best text has so much probability.
+
+More views of what is surer changed no text (`docs/design-notes.md`).
+"""
 FAINT = 50
 """Ink of a crop is brighter than this."""
 
@@ -74,19 +78,22 @@ def see_number(
 ) -> SeenNumber | None:
     """Look at the one number that was found at `place`; None where nothing stands.
 
-    Once, and where that leaves doubts in more ways, whose probabilities are averaged.
+    Once, and where that leaves doubts in more ways, and in all where it still does; the
+    probabilities of what was seen are averaged.
 
     `top` is how many candidates are wanted. Raises UsageError as `decode` does.
     """
     if place is None:
         return None
-    crops: tuple[LineCrop, ...] = (cut(place, LOOKS[0]),)
-    steps = look(crops, model)
-    candidates = decode(steps, top, constraints)
-    if not candidates or candidates[0].probability < SURE:
-        others = tuple(cut(place, view) for view in LOOKS[1:])
-        crops, steps = crops + others, steps + look(others, model)
+    crops: tuple[LineCrop, ...] = ()
+    steps: tuple[NDArray[np.float32], ...] = ()
+    candidates: list[Candidate] = []
+    for views, enough in STAGES:
+        more = tuple(cut(place, view) for view in LOOKS[len(crops) : views])
+        crops, steps = crops + more, steps + look(more, model)
         candidates = decode(steps, top, constraints)
+        if candidates and candidates[0].probability >= enough:
+            break
     return SeenNumber(crops, steps, tuple(candidates))
 
 

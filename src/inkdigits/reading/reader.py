@@ -266,17 +266,22 @@ class Reader:
         """Return the reading of what may be one digit, by both models: the mean of what they say.
 
         Each sees what the other overlooks: one frames the ink, the other sees what is around it.
+        What they do not agree on is told as unsure.
         """
         if digit.frame is None or digit.probabilities is None:
             return "blank"
-        shares = digit.probabilities * (1 - digit.not_a_digit)
+        framed = digit.probabilities * (1 - digit.not_a_digit)
+        around = np.zeros_like(framed)
         for candidate in number.candidates:
             if is_number(candidate) and len(candidate.text) == 1:
-                shares[int(candidate.text)] += candidate.probability
-        shares /= 2
+                around[int(candidate.text)] += candidate.probability
+        shares, agreed = (framed + around) / np.float32(2), np.minimum(framed, around)
         if shares.max() <= 1 - shares.sum():
             return "not_a_digit"
-        return self._best_digit(shares, digit.frame.box)
+        found = self._best_digit(shares, digit.frame.box)
+        if isinstance(found, Number) and agreed.max() <= 1 - agreed.sum():
+            return replace(found, reason="unsure")
+        return found
 
     def _best_digit(self, shares: NDArray[np.float32], box: Box) -> Number | Reason:
         """Return the most probable digit that the constraints accept, by `shares` (10,)."""
