@@ -18,6 +18,8 @@ OTHERS = "no numbers"
 # Separates the lines of a label: such an image is no single number, nor is it none.
 LINES = "|"
 MAY_BE_WRONG = 0.01
+CONFIDENT = 0.9
+"""A score from which on a reader is confident."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """The share that was read right."""
-        return self.right / self.n
+        """The share that was read right, whether or not the reader stands by it."""
+        return self.right_at_all / self.n
 
 
 def load_sets(paper: Path) -> dict[str, list[Sample]]:
@@ -123,9 +125,12 @@ def share_read(right: Sequence[bool], scores: Sequence[float]) -> float:
     return best / len(order)
 
 
-def read_as_number(answers: Sequence[Answer]) -> int:
-    """Return how many answers on images without a number are one: digits, and nothing else."""
-    texts = [answer.text.strip() for answer in answers if answer.sure]
+def read_as_number(answers: Sequence[Answer], least: float = 0.0) -> int:
+    """Return how many answers on images without a number are one: digits, and nothing else.
+
+    Those count that the reader stands by, with a score of at least `least`.
+    """
+    texts = [one.text.strip() for one in answers if one.sure and one.score >= least]
     return sum(text.isascii() and text.isdigit() for text in texts)
 
 
