@@ -62,7 +62,7 @@ def made_page() -> tuple[NDArray[np.uint8], list[str]]:
     rng = np.random.default_rng(SEED)
     pool = checked_pool(DIGITS, load_mnist().train, rng)
     page = np.full(A4, 245, np.float32)
-    writer = new_writer(HEIGHT, pool, rng)
+    writer = new_writer(HEIGHT, pool, False, rng)
     texts: list[str] = []
     left_over = DIGITS
     step_y, step_x = A4[0] // (ROWS + 1), A4[1] // (COLUMNS + 1)
