@@ -197,6 +197,14 @@ def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPat
     assert Reader(Line("1"), layout="line").read(one).text == "1"
 
 
+def test_numbers_of_a_page_read_at_once_are_those_read_one_after_the_other() -> None:
+    rows = [bars([40 + 10 * row, 80 + 12 * row, 130 + 15 * row]) for row in range(4)]
+    page = np.vstack(rows)
+    alone = Reader(Line("347"), layout="page").read(page)
+    assert len(alone.numbers) > 1
+    assert Reader(Line("347"), layout="page", at_once=3).read(page) == alone
+
+
 def test_each_page_of_a_file_says_which_it_is() -> None:
     buffer = io.BytesIO()
     pages = [Image.fromarray(THREE) for _ in range(2)]
@@ -212,3 +220,5 @@ def test_wrong_arguments_are_usage_errors() -> None:
         Reader(Line("1"), layout="book")
     with pytest.raises(UsageError, match="top must be at least 1, got 0"):
         Reader(Line("1"), top=0)
+    with pytest.raises(UsageError, match="at_once must be at least 1, got 0"):
+        Reader(Line("1"), at_once=0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from inkdigits.artefact.selective import Selection
 from inkdigits.errors import ExitCode, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Source
+from inkdigits.reading.cores import cores
 from inkdigits.reading.inputs import STANDARD_INPUT, Input, drawing_paths, find_inputs
 from inkdigits.reading.reader import Reader
 from inkdigits.reading.result import Reading
@@ -73,7 +74,7 @@ def read(images: list[str], settings: ReaderSettings, output: Output) -> int:
     if not images:
         raise UsageError("no images to read.", "Name at least one, or - for standard input.")
     inputs = find_inputs(images, without=output.annotate)
-    reader = settings.reader()
+    reader = settings.reader(at_once=cores())
     tell_selection(reader)
     if output.out is None:
         return read_to_stdout(inputs, reader, output)

@@ -68,10 +68,11 @@ class Reader:
     threads one prediction may use; `limits` bound each image. `layout` says what an image holds:
     one digit, one number (`line`), a page of them, or `auto` to find out; with a model of your own
     that reads single digits, `auto` is `digit`. `constraints` are what every number must fulfil;
-    `top` is how many texts are told of each. `target_error` (0–1) sets the threshold below which a
-    reading is rejected so that, on val, no larger share of the accepted ones is wrong; None takes
-    the threshold that a model carries. Raises ModelRefused when a model cannot be used, UsageError
-    for other arguments out of range. Load it once; it is safe to share between threads.
+    `top` is how many texts are told of each; so many numbers of a page are read `at_once`, each
+    with `threads`. `target_error` (0–1) sets the threshold below which a reading is rejected so
+    that, on val, no larger share of the accepted ones is wrong; None takes the threshold that a
+    model carries. Raises ModelRefused when a model cannot be used, UsageError for other arguments
+    out of range. Load it once; it is safe to share between threads.
     """
 
     def __init__(
@@ -83,12 +84,16 @@ class Reader:
         layout: Layout = "auto",
         constraints: Constraints | None = None,
         top: int = 1,
+        at_once: int = 1,
     ) -> None:
         check_options(layout, top)
+        if at_once < 1:
+            raise UsageError(f"at_once must be at least 1, got {at_once}.")
         digit_model, line_model = sort_model(model, threads)
         if layout == "auto" and digit_model is not None:
             layout = "digit"
         self._layout, self._top, self._limits = layout, top, limits
+        self._at_once = at_once
         # Those that demand nothing are none: the search is shorter then.
         self._constraints = None if constraints == Constraints() else constraints
         self._digit_model = digit_model or load_digit_model(threads)
@@ -218,7 +223,12 @@ class Reader:
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
             return (self._look_at(page.grey, whole, place, top),)
-        return tuple(self._look_within(page.grey, box, top) for box in boxes)
+        if min(self._at_once, len(boxes)) == 1:
+            return tuple(self._look_within(page.grey, box, top) for box in boxes)
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self._at_once) as pool:
+            return tuple(pool.map(lambda box: self._look_within(page.grey, box, top), boxes))
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""

@@ -22,6 +22,10 @@ class ReaderSettings:
     constraints: Constraints | None = None
     top: int = 1
 
-    def reader(self) -> Reader:
-        """Return a reader on one thread; raises what `Reader` raises."""
-        return Reader(threads=1, **{part.name: getattr(self, part.name) for part in fields(self)})
+    def reader(self, at_once: int = 1) -> Reader:
+        """Return a reader on one thread for each number; raises what `Reader` raises.
+
+        So many numbers of a page are read `at_once`.
+        """
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        return Reader(threads=1, at_once=at_once, **given)
