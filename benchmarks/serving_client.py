@@ -325,7 +325,11 @@ class OpenLoop:
         for _ in range(PER_TICK):
             if not self._due or not self._free:
                 break
-            self._send(self._free.pop(), self._due.popleft())
+            connection = self._free.pop()
+            if connection.is_open:
+                self._send(connection, self._due.popleft())
+            else:  # the server ended it because it had long been idle
+                self._take_back(connection)
         if self._drops:
             self.run.unsent += len(self._due)
             self._due.clear()
