@@ -227,6 +227,28 @@ def test_the_key_is_asked_of_whoever_reads() -> None:
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_full_service_refuses_at_once_what_it_would_refuse_later() -> None:
+    answers = []
+    for key in (None, "open sesame"):
+        app = create_app(ServiceSettings(workers=1, api_key=key))
+        headers = {"Content-Type": "image/png", "X-API-Key": "open sesame"}
+        with TestClient(app) as client:
+            app.state.desk._waiting = app.state.desk._settings.queue + 64
+            answers.append(client.post("/v1/read", content=seven(), headers=headers))
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/v1/read").status_code == 405
+            assert 'inkdigits_requests_total{status="429"} 1.0' in client.get("/metrics").text
+            app.state.desk._waiting = 0
+            assert client.post("/v1/read", content=seven(), headers=headers).status_code == 200
+            app.state.desk._waiting = app.state.desk._settings.queue + 64
+            app.state.desk.drain()
+            assert client.post("/v1/read", content=seven(), headers=headers).status_code == 503
+    quick, slow = answers
+    assert quick.status_code == slow.status_code == 429
+    assert quick.content == slow.content and dict(quick.headers) == dict(slow.headers)
+    assert quick.json()["error"]["hint"] == "Ask again later."
+
+
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
     for path in ("/", "/page.js", "/healthz", "/docs", "/nowhere"):
         answer = client.get(path)

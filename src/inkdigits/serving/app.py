@@ -28,10 +28,12 @@ from inkdigits.serving.openapi import openapi
 from inkdigits.serving.page_files import PAGE
 from inkdigits.serving.query import NAME, options_of
 from inkdigits.serving.reader_process import Answer, Job
+from inkdigits.serving.refusal import QuickRefusal
 from inkdigits.serving.requests import UNNAMED, check_key, uploads_of
 from inkdigits.serving.settings import ServiceSettings
 
 DIGIT_MODEL = Path(__file__).parent.parent / "reading" / "assets" / "digit.onnx"
+READ = "/v1/read"
 RETRY_SECONDS = 1
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -65,6 +67,9 @@ def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette
     handlers: Any = {InkdigitsError: named, HTTPException: other, Exception: unexpected}
     app = Starlette(routes=[*routes, *others, page], exception_handlers=handlers, lifespan=lifespan)
     app.add_middleware(SecurityHeaders)
+    if settings.api_key is None:  # else nobody is told anything before the key was seen
+        busy = answer_of(desk.too_busy())
+        app.add_middleware(QuickRefusal, path=READ, refusal=busy, desk=desk, metrics=metrics)
     app.state.desk = desk
     return app
 
@@ -95,7 +100,7 @@ def reading_routes(desk: Desk, metrics: Metrics, settings: ServiceSettings) -> l
         return as_json(desk.metadata)
 
     return [
-        Route("/v1/read", counted(read, metrics), methods=["POST"]),
+        Route(READ, counted(read, metrics), methods=["POST"]),
         Route("/v1/inspect", inspect, methods=["POST"]),
         Route("/v1/model", model, methods=["GET"]),
     ]
@@ -201,6 +206,11 @@ def other_method(route: Route) -> type[HTTPEndpoint]:
 
 async def named(_request: Request, error: InkdigitsError) -> Response:
     """Answer an error that was raised on purpose."""
+    return answer_of(error)
+
+
+def answer_of(error: InkdigitsError) -> Response:
+    """Return what a client is told of an error."""
     return problem(error.http_status, error.message, error.hint, isinstance(error, TooBusy))
 
 

@@ -58,10 +58,21 @@ class Desk:
         if not self._first.is_set():
             raise NotReady("the service is starting.", "Ask again in a moment.")
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests wait as may, in a service that takes requests at all."""
+        takes = self._first.is_set() and not self._draining
+        return takes and self._waiting >= self._settings.queue + self._settings.threads
+
+    def too_busy(self) -> TooBusy:
+        """Return the error of a request for which there is no room."""
+        most = self._settings.queue + self._settings.threads
+        return TooBusy(f"{most} requests are waiting already.", "Ask again later.")
+
     def check_room(self) -> None:
         """Raise TooBusy while as many requests wait as may: best told before the image is sent."""
         if self._waiting >= self._settings.queue + self._settings.threads:
-            raise TooBusy(f"{self._waiting} requests are waiting already.", "Ask again later.")
+            raise self.too_busy()
 
     async def start(self) -> None:
         """Wait until the first process can read; raises what keeps it from that."""
