@@ -7,7 +7,6 @@ and pulls in some 25 packages (`docs/design-notes.md`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import keras
@@ -25,7 +24,9 @@ from inkdigits.artefact.metadata import (
 )
 from inkdigits.errors import ModelRefused
 from inkdigits.imaging.line import HEIGHT
+from inkdigits.models.doubt import look_again
 from inkdigits.models.ensemble import looks_of
+from inkdigits.models.graph import Graph
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
 OPSET = 17
@@ -37,49 +38,6 @@ SQUEEZED = "squeezed"
 AFTER_FOLDING = ("Dense", "Dropout")
 FREE = 64
 """Stands for a width that is not fixed."""
-
-
-class Graph:
-    """The ONNX graph under construction.
-
-    Nodes in order, constants by name, the values that feed the layer at hand, their shape, and the
-    latest value. `folded` keeps the rows, columns and channels of values that were flattened, by
-    name; `normalized` the kernels that batch normalisation is already part of.
-    """
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-        self.before: list[str] = []
-        self.shape: tuple[int | None, ...] = ()
-        self.normalized: set[str] = set()
-        self.folded: dict[str, tuple[int, ...]] = {}
-        self.value = INPUT_NAME
-
-    def constant(self, name: str, array: Any) -> str:
-        """Add or replace a constant and return its name."""
-        self.constants[name] = np.asarray(array)
-        return name
-
-    def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> None:
-        """Add a node that takes the latest value, then `inputs`; its output becomes the latest."""
-        self.join(operator, [self.value, *inputs], [name], **attributes)
-
-    def join(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
-        """Add a node that takes `inputs`; its first output becomes the latest value.
-
-        A layer that is used again gets a number behind its name.
-        """
-        name = self.free(outputs[0])
-        outputs = [name, *outputs[1:]]
-        self.nodes.append(helper.make_node(operator, inputs, outputs, name=name, **attributes))
-        self.value = name
-
-    def free(self, name: str) -> str:
-        """Return `name`, with a number behind it where an output is called so already."""
-        taken = {node.output[0] for node in self.nodes}
-        names = (f"{name}.{number}" for number in count(2))
-        return name if name not in taken else next(n for n in names if n not in taken)
 
 
 def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
@@ -307,64 +265,6 @@ TRANSLATIONS: dict[str, Callable[[Graph, Any], None]] = {
     "Concatenate": add_concatenation,
     "Add": add_sum,
 }
-
-
-def look_again(graph: Graph, first: str, mean: str, sure: float) -> None:
-    """Let the latest value be the logits `first`, and `mean` for images that it is not sure of.
-
-    The nodes that `first` needs see every image, all of them once more the doubtful ones alone.
-    """
-    everything = list(graph.nodes)
-    graph.nodes = needed_for(first, everything)
-    graph.join("Softmax", [first], ["first_shares"], axis=1)
-    graph.add("ReduceMax", name="first_surest", axes=[1], keepdims=0)
-    limit = graph.constant("sure", np.float32(sure))
-    graph.add("Less", limit, name="in_doubt")
-    graph.join("ReduceMin", ["first_surest"], ["least_sure"], keepdims=0)
-    graph.add("Less", limit, name="any_in_doubt")
-    branches = {
-        "then_branch": branch(nodes_in_doubt(everything, first, mean), "looked_again"),
-        "else_branch": branch([helper.make_node("Identity", [first], ["sure_logits"])]),
-    }
-    graph.constant("doubtful.axis", np.array([1]))
-    graph.join("If", ["any_in_doubt"], ["logits_after_doubt"], **branches)
-
-
-def nodes_in_doubt(everything: list[Any], first: str, mean: str) -> list[Any]:
-    """Return the nodes that put `mean` of the doubtful images in the place of their `first`."""
-    made = {node.output[0] for node in everything}
-    renamed = {name: f"again/{name}" for name in made} | {INPUT_NAME: "doubtful_images"}
-    found = [
-        helper.make_node("NonZero", ["in_doubt"], ["doubtful_row"]),
-        helper.make_node("Transpose", ["doubtful_row"], ["doubtful"], perm=[1, 0]),
-        helper.make_node("Squeeze", ["doubtful", "doubtful.axis"], ["doubtful_places"]),
-        helper.make_node("Gather", [INPUT_NAME, "doubtful_places"], ["doubtful_images"], axis=0),
-    ]
-    for node in everything:
-        again = onnx.NodeProto()
-        again.CopyFrom(node)
-        again.name = f"again/{node.name}"
-        again.input[:] = [renamed.get(name, name) for name in node.input]
-        again.output[:] = [renamed[name] for name in node.output]
-        found.append(again)
-    inputs = [first, "doubtful", renamed[mean]]
-    return [*found, helper.make_node("ScatterND", inputs, ["logits_of_all"])]
-
-
-def branch(nodes: list[Any], name: str = "was_sure") -> Any:
-    """Return the branch of a condition whose last node makes its output, logits (N, C)."""
-    output = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, ["N", "C"])
-    return helper.make_graph(nodes, name, [], [output])
-
-
-def needed_for(value: str, nodes: list[Any]) -> list[Any]:
-    """Return those of `nodes`, in order, that lead to `value`."""
-    wanted, found = {value}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            found.append(node)
-    return found[::-1]
 
 
 def drop_softmax(graph: Graph) -> None:

@@ -223,7 +223,7 @@ class Reader:
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
             return (self._look_at(page.grey, whole, place, top),)
-        if min(self._at_once, len(boxes)) == 1:
+        if min(self._at_once, len(boxes)) <= 1:
             return tuple(self._look_within(page.grey, box, top) for box in boxes)
         from concurrent.futures import ThreadPoolExecutor
 

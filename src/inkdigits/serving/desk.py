@@ -45,7 +45,7 @@ class Desk:
         self._settings, self._metrics = settings, metrics
         self._crew = crew or Crew(settings)
         self._queue: deque[Wish] = deque()
-        self._waiting = 0
+        self._waiting, self._most = 0, settings.queue + settings.threads
         self._draining = self._stopped = False
         self._first = asyncio.Event()
         self.metadata: dict[str, Any] = {}
@@ -60,19 +60,21 @@ class Desk:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many requests wait as may, in a service that takes requests at all."""
-        takes = self._first.is_set() and not self._draining
-        return takes and self._waiting >= self._settings.queue + self._settings.threads
+        """Whether there is no room, in a service that takes requests at all."""
+        return self._first.is_set() and not self._draining and not self._has_room
 
     def too_busy(self) -> TooBusy:
         """Return the error of a request for which there is no room."""
-        most = self._settings.queue + self._settings.threads
-        return TooBusy(f"{most} requests are waiting already.", "Ask again later.")
+        return TooBusy(f"{self._most} requests are waiting already.", "Ask again later.")
 
     def check_room(self) -> None:
         """Raise TooBusy while as many requests wait as may: best told before the image is sent."""
-        if self._waiting >= self._settings.queue + self._settings.threads:
+        if not self._has_room:
             raise self.too_busy()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._waiting < self._most
 
     async def start(self) -> None:
         """Wait until the first process can read; raises what keeps it from that."""

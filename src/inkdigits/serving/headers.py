@@ -30,9 +30,13 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                secure(MutableHeaders(scope=message))
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def secure(headers: MutableHeaders) -> None:
+    """Add those HEADERS to an answer's own that it does not set itself."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkdigits.serving.desk import Desk
-from inkdigits.serving.headers import HEADERS
+from inkdigits.serving.headers import secure
 from inkdigits.serving.metrics import Metrics
 
 
@@ -24,8 +24,7 @@ class QuickRefusal:
         self._app, self._desk = app, desk
         self._asked = ("http", "POST", path)
         headers = MutableHeaders(raw=list(refusal.raw_headers))
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
+        secure(headers)
         status = refusal.status_code
         self._start: Message = {
             "type": "http.response.start",
