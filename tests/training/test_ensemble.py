@@ -26,6 +26,7 @@ from inkdigits.training.ensemble import (
     build_ensemble,
     candidate_folders,
     choose_members,
+    select_forward,
     single_network,
 )
 from inkdigits.training.network import as_saved, build_full
@@ -110,16 +111,16 @@ def test_cross_entropy_by_hand() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(qualities=st.lists(st.floats(-2, 6), min_size=1, max_size=5), seed=st.integers(0, 99))
-def test_the_chosen_are_never_worse_than_the_best_alone(qualities: list[float], seed: int) -> None:
+def test_the_picked_are_never_worse_than_the_best_alone(qualities: list[float], seed: int) -> None:
     logits = [logits_of(quality, seed + number) for number, quality in enumerate(qualities)]
-    weights = choose_members(logits, LABELS)
+    weights = select_forward(logits, LABELS)
     assert sum(weights.values()) == pytest.approx(1)
     assert all(weight > 0 for weight in weights.values())
     assert list(weights) == sorted(weights)
     mean = sum(weight * logits[number] for number, weight in weights.items())
     alone = min(cross_entropy(rows, LABELS) for rows in logits)
     assert cross_entropy(mean, LABELS) <= alone + 1e-12
-    assert choose_members(logits, LABELS) == weights
+    assert select_forward(logits, LABELS) == weights
 
 
 def test_the_better_weighs_more_and_a_useless_one_nothing() -> None:
@@ -129,14 +130,21 @@ def test_the_better_weighs_more_and_a_useless_one_nothing() -> None:
     assert weights[2] > weights.get(1, 0.0)
 
 
+def test_candidates_that_val_cannot_tell_apart_weigh_alike() -> None:
+    logits = [logits_of(5.0, seed) for seed in range(5)]
+    picked = select_forward(logits, LABELS)
+    assert len(set(picked.values())) > 1 or len(picked) < 5
+    assert choose_members(logits, LABELS) == dict.fromkeys(range(5), 0.2)
+
+
 def test_a_single_candidate_has_all_the_weight() -> None:
     assert choose_members([logits_of(1.0, 0)], LABELS) == {0: 1.0}
 
 
 def test_weights_are_shares_of_the_rounds_that_were_kept() -> None:
-    weights = choose_members([logits_of(3.0, seed) for seed in range(4)], LABELS, rounds=1)
+    weights = select_forward([logits_of(3.0, seed) for seed in range(4)], LABELS, rounds=1)
     assert list(weights.values()) == [1.0]
-    weights = choose_members([logits_of(3.0, seed) for seed in range(4)], LABELS)
+    weights = select_forward([logits_of(3.0, seed) for seed in range(4)], LABELS)
     assert 1 < len(weights) <= ROUNDS
 
 
