@@ -17,6 +17,8 @@ from inkdigits.serving.crew import Crew
 from inkdigits.serving.settings import ServiceSettings
 
 DRAIN_SECONDS = 30
+IDLE_SECONDS = 75
+"""A connection outlives those that proxies keep, 60 s as a rule: else one sends as it is closed."""
 
 
 class Server(uvicorn.Server):
@@ -99,7 +101,7 @@ def run(app: Starlette, listener: socket.socket, settings: ServiceSettings) -> i
         log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=15,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import signal
 import sys
@@ -23,6 +24,8 @@ from inkdigits.serving.settings import ServiceSettings
 BLANK_PAGE = b"P5 8 8 255 " + bytes([255] * 64)
 """What a process reads before it says that it is ready."""
 KEPT_READERS = 256
+BEHIND_THE_FRONT = 5
+"""So much nicer than the front, which must take, refuse and answer while all cores read."""
 UNREADABLE = 422
 FAULT = 500
 Wanted: TypeAlias = Literal["reading", "picture", "view", "view and texts"]
@@ -77,6 +80,8 @@ def run(settings: ServiceSettings, jobs: BinaryIO, answers: BinaryIO) -> None:
     # Whoever stops the service stops its front, which lets this process finish.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform != "win32":
+        os.nice(BEHIND_THE_FRONT)
     import cv2
 
     cv2.setNumThreads(1)
