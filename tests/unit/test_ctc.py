@@ -120,16 +120,16 @@ def test_the_conditional_probability_comes_close_where_little_is_left() -> None:
 def test_a_repeated_digit_needs_a_blank_between() -> None:
     view = np.zeros((2, 12), np.float32)
     view[:, 1] = 1
-    assert decode([view]) == [Candidate("1", 1.0, 1.0, 0)]
+    assert decode([view]) == [Candidate("1", 1.0, 1.0, 0, 1.0)]
     view = np.insert(view, 1, np.eye(12, dtype=np.float32)[BLANK], axis=0)
-    assert decode([view]) == [Candidate("11", 1.0, 1.0, 0)]
+    assert decode([view]) == [Candidate("11", 1.0, 1.0, 0, 1.0)]
     assert decode([peaks("1100")])[0].text == "1100"
 
 
 def test_no_number_is_the_empty_text() -> None:
     view = np.zeros((20, 12), np.float32)
     view[:, BLANK] = 1
-    assert decode([view], top=3) == [Candidate("", 1.0, 1.0, 0)]
+    assert decode([view], top=3) == [Candidate("", 1.0, 1.0, 0, 1.0)]
     assert align(view, "") == []
     assert decode([view], constraints=Constraints(length=2)) == []
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.errors import UsageError
+from inkdigits.imaging.line import LOOKS
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.reader import Reader
@@ -96,6 +97,31 @@ def test_a_number_is_read_as_a_whole_with_its_digits_in_place() -> None:
         assert top - 6 <= y and y + high <= top + height + 6
         assert digit.confidence == pytest.approx(0.9, abs=0.02)
     assert all(one.box[0] < two.box[0] for one, two in pairwise(number.digits))
+
+
+class Wavering(Line):
+    """Is sure at the first look, and of something else at every later one."""
+
+    looks = 0
+
+    def predict_steps(self, crops: Grey) -> NDArray[np.float32]:
+        steps = []
+        for crop in crops:
+            said = Line("341" if self.looks else self.signs, self.sure)
+            steps.append(said.predict_steps(crop[None])[0])
+            self.looks += 1
+        return np.stack(steps)
+
+
+def test_with_a_target_error_all_looks_must_agree_on_what_is_sure() -> None:
+    sure = Wavering("347", 0.99)
+    assert Reader(sure, layout="line").read(THREE).confidence > 0.9
+    assert sure.looks == 1
+    careful = Wavering("347", 0.99)
+    careful.metadata = line_metadata(val_curve=[[0.9, 500, 0], [0.0, 1000, 100]], val_n=1000)
+    reading = Reader(careful, layout="line", target_error=0.01).read(THREE)
+    assert careful.looks == len(LOOKS)
+    assert (reading.status, reading.reason) == ("rejected", "unsure")
 
 
 def test_alternatives_come_in_order_of_their_probability() -> None:

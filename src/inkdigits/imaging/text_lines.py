@@ -134,7 +134,8 @@ def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
         )
         shared = np.minimum(bottom[ends], bottom[index]) - np.maximum(top[ends], top[index])
         beside = shared >= ALONGSIDE * np.minimum(height[ends], height[index])
-        beside &= boxes[index, 0] - boxes[ends, 2] < CLOSE[0] * usual
+        taller = np.clip(np.maximum(height[ends], height[index]), usual, 1.5 * usual)
+        beside &= boxes[index, 0] - boxes[ends, 2] < CLOSE[0] * taller
         away = np.where(beside, np.minimum(away, 0.9 * BESIDE), away)
         place = int(away.argmin()) if lines else 0
         if lines and away[place] < BESIDE:

@@ -64,13 +64,15 @@ class Candidate:
     its share of the probability of all accepted texts. What was not looked into counts as accepted
     (a tenth of it with a checksum, which is met by chance so often), so that it is rather too low
     than too high; without constraints it equals `probability`. `view` is the index of the view that
-    shows it best.
+    shows it best, `agreement`, 0–1, the share of `probability` that the view has which shows it
+    worst.
     """
 
     text: str
     probability: float
     conditional: float
     view: int
+    agreement: float
 
 
 class Span(NamedTuple):
@@ -129,7 +131,13 @@ class _Search:
         whole = 1.0 if self.constraints is None else known + self.unresolved
         order = sorted(self.accepted.items(), key=lambda item: (-item[1][0], item[0]))
         return [
-            Candidate(text, min(1.0, p), min(1.0, p / whole), int(views.argmax()))
+            Candidate(
+                text,
+                min(1.0, p),
+                min(1.0, p / whole),
+                int(views.argmax()),
+                min(1.0, float(views.min()) / max(p, LEAST)),
+            )
             for text, (p, views) in order[: self.top]
         ]
 

@@ -30,6 +30,8 @@ STAGES = ((1, 0.9), (len(VIEWS), 0.6), (len(LOOKS), 0.0))
 
 More views of what is surer changed no text (`docs/design-notes.md`).
 """
+CAREFUL_STAGES = ((len(LOOKS), 0.0),)
+"""In all views at once: what is read wrong for sure in one is doubtful in another."""
 FAINT = 50
 """Ink of a crop is brighter than this."""
 
@@ -74,12 +76,16 @@ class SeenNumber:
 
 
 def see_number(
-    place: Place | None, model: LineModel, constraints: Constraints | None = None, top: int = 1
+    place: Place | None,
+    model: LineModel,
+    constraints: Constraints | None = None,
+    top: int = 1,
+    careful: bool = False,
 ) -> SeenNumber | None:
     """Look at the one number that was found at `place`; None where nothing stands.
 
-    Once, and where that leaves doubts in more ways, and in all where it still does; the
-    probabilities of what was seen are averaged.
+    Once, and where that leaves doubts in more ways, and in all where it still does, or whenever one
+    is `careful`; the probabilities of what was seen are averaged.
 
     `top` is how many candidates are wanted. Raises UsageError as `decode` does.
     """
@@ -88,7 +94,7 @@ def see_number(
     crops: tuple[LineCrop, ...] = ()
     steps: tuple[NDArray[np.float32], ...] = ()
     candidates: list[Candidate] = []
-    for views, enough in STAGES:
+    for views, enough in CAREFUL_STAGES if careful else STAGES:
         more = tuple(cut(place, view) for view in LOOKS[len(crops) : views])
         crops, steps = crops + more, steps + look(more, model)
         candidates = decode(steps, top, constraints)

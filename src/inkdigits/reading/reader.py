@@ -70,8 +70,9 @@ class Reader:
     that reads single digits, `auto` is `digit`. `constraints` are what every number must fulfil;
     `top` is how many texts are told of each; so many numbers of a page are read `at_once`, each
     with `threads`. `target_error` (0–1) sets the threshold below which a reading is rejected so
-    that, on val, no larger share of the accepted ones is wrong; None takes the threshold that a
-    model carries. Raises ModelRefused when a model cannot be used, UsageError for other arguments
+    that, on val, no larger share of the accepted ones is wrong, and lets every number be looked at
+    in all ways, whose agreement counts; None takes the threshold that a model carries. Raises
+    ModelRefused when a model cannot be used, UsageError for other arguments
     out of range. Load it once; it is safe to share between threads.
     """
 
@@ -100,6 +101,7 @@ class Reader:
         self._line_model = line_model
         if layout != "digit" and line_model is None:
             self._line_model = load_line_model(threads)
+        self._careful = target_error is not None
         self._digit_selection = select(self._digit_model.metadata, target_error)
         self._line_selection = None
         if self._line_model is not None:
@@ -120,6 +122,7 @@ class Reader:
         other = copy(self)
         other._layout = layout if self._line_model is not None else "digit"
         other._constraints, other._top = constraints, top
+        other._careful = target_error is not None
         other._digit_selection = select(self._digit_model.metadata, target_error)
         other._line_selection = None
         if self._line_model is not None and other._layout != "digit":
@@ -250,7 +253,7 @@ class Reader:
         wanted = top if self._constraints is None else max(top, LOOKED_AT)
         number = None
         if self._line_model is not None:
-            number = see_number(place, self._line_model, self._constraints, wanted)
+            number = see_number(place, self._line_model, self._constraints, wanted, self._careful)
         if number is None:
             return Seen(box, None, None, "blank")
         if self._layout == "line" or not may_be_digit(number.candidates):
@@ -317,13 +320,18 @@ class Reader:
         if doubtful and sum(number.probability for number in numbers) < LEAST_NUMBER:
             return "not_a_digit"
         best, others = numbers[0], numbers[1 : self._top]
-        alternatives = [Alternative(other.text, other.conditional) for other in others]
-        digits = digits_of(seen, best)
-        number = Number(best.text, best.conditional, seen.box, digits, tuple(alternatives))
-        threshold = threshold_of(self._line_model, self._line_selection)
-        if doubtful or best.conditional < threshold:
+        alternatives = [Alternative(other.text, self._trust(other)) for other in others]
+        digits, trust = digits_of(seen, best), self._trust(best)
+        number = Number(best.text, trust, seen.box, digits, tuple(alternatives))
+        if doubtful or trust < threshold_of(self._line_model, self._line_selection):
             return replace(number, reason="unsure")
         return number
+
+    def _trust(self, candidate: Candidate) -> float:
+        """Return the confidence in a text; one who is careful halves what no two looks agree on."""
+        if not self._careful:
+            return candidate.conditional
+        return candidate.conditional * (1 + candidate.agreement) / 2
 
 
 def whole_of(page: Page) -> Box:
