@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 
 KILLS = 20
+# A job that was killed and continued is killed again.
+KILLS_EACH = 5
 IMAGES = 300
 BROKEN = {7: b"", 47: b"nothing", 87: b"\x89PNG\r\n\x1a\n", 299: b"\xff\xd8\xff"}
 
@@ -98,40 +100,50 @@ def wait_for_size(path: Path, size: int, process: subprocess.Popen[str]) -> None
         time.sleep(0.001)
 
 
+def planned(rng: random.Random, size: int) -> list[tuple[int, float]]:
+    """The kills of one job: so many seconds after its journal has so many bytes, `size` at last."""
+    inside = sorted(rng.randrange(1, size) for _ in range(KILLS_EACH - 2))
+    return [
+        (0, rng.uniform(0, 2)),
+        *[(enough, 0.0) for enough in inside],
+        (size, rng.uniform(0, 0.02)),
+    ]
+
+
+def killed(out: Path, scans: Path, enough: int, seconds: float) -> int:
+    """Start or continue a job and kill it; return how many rows its journal has, all when none."""
+    journal = out.with_name("r.csv.part")
+    with started(out, scans) as process:
+        wait_for_size(journal, enough, process)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if journal.exists():
+        return journal.read_bytes().count(b"\n") - 1
+    return IMAGES if out.exists() else -1
+
+
 def test_twenty_kills_and_every_input_has_exactly_one_row(
     scans: Path, expected: tuple[bytes, int], tmp_path: Path
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
     rng = random.Random(seed)
     content, size = expected
-    # Most when so much of the journal is there, some at any time, some at the very end.
-    plans = [(rng.uniform(0, size), 0.0) for _ in range(KILLS - 7)]
-    plans += [(0.0, rng.uniform(0, 2)) for _ in range(4)]
-    plans += [(float(size), rng.uniform(0, 0.02)) for _ in range(3)]
+    plans = [planned(rng, size) for _ in range(KILLS // KILLS_EACH)]
 
-    def attempt(number: int) -> tuple[int, bool]:
-        enough, delay = plans[number]
+    def attempt(number: int) -> tuple[list[int], bool]:
         out = tmp_path / f"job-{number}" / "r.csv"
-        journal = out.with_name("r.csv.part")
-        with started(out, scans) as process:
-            if enough:
-                wait_for_size(journal, int(enough), process)
-            time.sleep(delay)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        rows = journal.read_bytes().count(b"\n") - 1 if journal.exists() else -1
-        if out.exists() and rows < 0:  # the kill came too late
-            assert out.read_bytes() == content
-            return IMAGES, True
-        finish(out, scans)
+        rows = [killed(out, scans, *kill) for kill in plans[number]]
+        if not out.exists():
+            finish(out, scans)
         return rows, out.read_bytes() == content
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(attempt, range(KILLS)))
-    same = sum(equal for _, equal in results)
-    assert same == KILLS, f"seed {seed}: {same} of {KILLS} identical, {results}"
+        results = list(pool.map(attempt, range(len(plans))))
+    assert all(equal for _, equal in results), f"seed {seed}: {plans}, {results}"
     # The kills must really have hit jobs in progress, or this test proves nothing.
-    assert sum(0 < rows < IMAGES for rows, _ in results) >= KILLS // 3, results
+    hits = sum(0 < done < IMAGES for rows, _ in results for done in rows)
+    assert hits >= KILLS // 3, results
 
 
 def test_ctrl_c_is_130_and_the_same_command_continues(

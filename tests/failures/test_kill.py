@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -20,6 +22,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from inkdigits.files import sha256
 
 KILLS = 20
+# A run that was killed and resumed is killed again: what a resume leaves must be resumable.
+KILLS_EACH = 5
 EPOCHS = 25
 SPLITS = ("train", "validation")
 COMPARED = ("model.onnx", "evaluation.json", "recipe.toml")
@@ -79,22 +83,46 @@ def events_of(folder: Path) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars("epoch_loss")]
 
 
-def kill_once(data: Path, out: Path, delay: float, *, after_first_epoch: bool) -> int:
-    """Start, kill, resume to the end; return how many epochs were done at the kill."""
-    process = subprocess.Popen(
-        command(*start_arguments(data, out)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    history = out / "history.csv"
-    while after_first_epoch and not history.exists() and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = len(history.read_text().splitlines()) - 1 if history.exists() else 0
+@dataclass(frozen=True)
+class Kill:
+    """One kill of a training: so many seconds after its history has so many epochs."""
+
+    epochs: int
+    seconds: float
+
+
+def planned(rng: random.Random, seconds: Sequence[float]) -> list[Kill]:
+    """The kills of one run whose epochs take `seconds`: at its start, in epochs, while it saves."""
+    inside = sorted(rng.sample(range(1, len(seconds)), KILLS_EACH - 2))
+    return [
+        Kill(0, rng.uniform(0, 6)),
+        *[Kill(done, rng.uniform(0, seconds[done])) for done in inside],
+        Kill(len(seconds), rng.uniform(0, 4)),
+    ]
+
+
+def begin_or_resume(data: Path, out: Path) -> list[str | Path]:
     started = (out / "environment.json").exists()
     assert started == out.exists(), "a run folder is whole from its first moment on"
-    finish(["--resume", out] if started else start_arguments(data, out))
-    return done
+    return ["--resume", out] if started else start_arguments(data, out)
+
+
+def epochs_in(out: Path) -> int:
+    history = out / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
+def killed(data: Path, out: Path, kill: Kill) -> int:
+    """Start or resume a training and kill it; return how many epochs were done then."""
+    process = subprocess.Popen(
+        command(*begin_or_resume(data, out)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while epochs_in(out) < kill.epochs and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(kill.seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return epochs_in(out)
 
 
 def test_twenty_kills_change_nothing(small_folder: Path, tmp_path: Path) -> None:
@@ -104,21 +132,18 @@ def test_twenty_kills_change_nothing(small_folder: Path, tmp_path: Path) -> None
     finish(start_arguments(small_folder, reference))
     expected = content(reference)
     with (reference / "history.csv").open() as file:
-        epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
-    # Most kills fall into the epochs, some anywhere from the start of the process to its end.
-    inside = sum(epochs)
-    plans = [(rng.uniform(0, inside), True) for _ in range(KILLS - 5)]
-    plans += [(rng.uniform(0, 6), False) for _ in range(5)]
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    plans = [planned(rng, seconds) for _ in range(KILLS // KILLS_EACH)]
 
-    def attempt(number: int) -> tuple[int, bool]:
-        delay, after_first_epoch = plans[number]
+    def attempt(number: int) -> tuple[list[int], bool]:
         out = tmp_path / f"run-{number}"
-        done = kill_once(small_folder, out, delay, after_first_epoch=after_first_epoch)
+        done = [killed(small_folder, out, kill) for kill in plans[number]]
+        finish(begin_or_resume(small_folder, out))
         return done, content(out) == expected
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(attempt, range(KILLS)))
-    same = sum(equal for _, equal in results)
-    assert same == KILLS, f"seed {seed}: {same} of {KILLS} identical, {results}"
+        results = list(pool.map(attempt, range(len(plans))))
+    assert all(equal for _, equal in results), f"seed {seed}: {plans}, {results}"
     # The kills must really have hit trainings in progress, or this test proves nothing.
-    assert sum(0 < done < len(epochs) for done, _ in results) >= KILLS // 3, results
+    hits = sum(0 < epochs < len(seconds) for done, _ in results for epochs in done)
+    assert hits >= KILLS // 3, results

@@ -24,10 +24,12 @@ from inkdigits.models.saved import save_model
 from inkdigits.training.ensemble import (
     ROUNDS,
     build_ensemble,
+    calibrated_loss,
     candidate_folders,
     choose_members,
     select_forward,
     single_network,
+    weigh_members,
 )
 from inkdigits.training.network import as_saved, build_full
 from inkdigits.training.recipe import EnsembleRecipe, load_recipe
@@ -217,6 +219,13 @@ def test_a_run_with_nothing_but_its_artefact_is_a_candidate(tmp_path: Path) -> N
         single_network(tmp_path)
 
 
+def test_a_member_does_not_weigh_more_for_being_sure_of_itself() -> None:
+    logits = [logits_of(3.0, seed) for seed in range(5)]
+    weights = weigh_members(logits, LABELS)
+    surer = weigh_members([3 * logits[0], *logits[1:]], LABELS)
+    assert surer[0] / surer[1] == pytest.approx(weights[0] / weights[1] / 3, rel=1e-3)
+
+
 def test_the_best_member_looks_first(small: Dataset, tmp_path: Path) -> None:
     runs = []
     for seed in range(3):
@@ -228,7 +237,7 @@ def test_the_best_member_looks_first(small: Dataset, tmp_path: Path) -> None:
     model = build_ensemble(recipe, tmp_path, val, lambda *_: None, said.append, 2, sure=0.3)
     best = Path(said[0].split()[1])
     losses = {
-        run: cross_entropy(as_logits(make_predictor(single_network(run))(val.images)), val.labels)
+        run: calibrated_loss(as_logits(make_predictor(single_network(run))(val.images)), val.labels)
         for run in runs
     }
     assert best == min(losses, key=losses.__getitem__)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.evaluation.calibration import as_logits, cross_entropy
+from inkdigits.evaluation.calibration import as_logits, cross_entropy, fit_temperature
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import kept_layers, member_name, merge
 from inkdigits.models.predict import make_predictor
@@ -73,12 +73,31 @@ def build_ensemble(
     alone = [as_logits(make_predictor(model)(val.images)) for model in models]
     # Chosen by what they will say: over all views.
     seen = alone if views == 1 else [in_views(model, views, val) for model in models]
-    weights = choose_members(seen, val.labels)
-    best_first = sorted(weights, key=lambda number: cross_entropy(alone[number], val.labels))
+    weights = weigh_members(seen, val.labels)
+    best_first = sorted(weights, key=lambda number: calibrated_loss(alone[number], val.labels))
     for number in best_first:
         say(f"member {runs[number]}  weight {weights[number]:.2f}")
     members = [models[number] for number in best_first]
     return merge(members, [weights[number] for number in best_first], views, sure)
+
+
+def weigh_members(logits: Sequence[Floats], labels: NDArray[np.uint8]) -> dict[int, float]:
+    """Return the members by number with the weights of their logits (N, C), which sum to 1.
+
+    They are chosen calibrated: else one weighs the more, the surer of itself it is.
+    """
+    temperatures = [fit_temperature(rows, labels) for rows in logits]
+    calibrated = [rows / own for rows, own in zip(logits, temperatures, strict=True)]
+    parts = {
+        number: weight / temperatures[number]
+        for number, weight in choose_members(calibrated, labels).items()
+    }
+    return {number: part / sum(parts.values()) for number, part in parts.items()}
+
+
+def calibrated_loss(logits: Floats, labels: NDArray[np.uint8]) -> float:
+    """Return the cross-entropy of logits (N, C) against `labels` (N,) at their best temperature."""
+    return cross_entropy(logits / fit_temperature(logits, labels), labels)
 
 
 def in_views(model: keras.Model, views: int, val: Examples) -> Floats:
