@@ -57,7 +57,7 @@ $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 .venv-tensorflow/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-tensorflow
 	.venv-tensorflow/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e ".[train,serve,dev]" tensorflow-cpu
+	  -e ".[train]" hypothesis pytest tensorflow-cpu
 	@touch $@
 
 clean:

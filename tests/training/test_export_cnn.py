@@ -101,25 +101,22 @@ def surest_at_first_sight(member: keras.Model) -> np.ndarray:
     return np.asarray(make_class_predictor(member)(IMAGES).max(axis=1))
 
 
-@pytest.mark.parametrize("doubtful", [0, 5, 12])
 @pytest.mark.parametrize("classes", [10, 11])
-def test_an_artefact_looks_again_only_where_it_is_in_doubt(
-    tmp_path: Any, doubtful: int, classes: int
-) -> None:
+def test_an_artefact_looks_again_only_where_it_is_in_doubt(tmp_path: Any, classes: int) -> None:
     members = [trained_cnn(classes, seed) for seed in (5, 6)]
     surest = surest_at_first_sight(members[0])
     order = np.sort(surest)
-    sure = [order[0] / 2, (order[4] + order[5]) / 2, (order[11] + 1) / 2]
-    sure_enough = float(dict(zip((0, 5, 12), sure, strict=True))[doubtful])
-    model = merge(members, [0.5, 0.5], 5, sure_enough)
     alone = make_class_predictor(merge(members[:1], [1.0]))(IMAGES)
     together = make_class_predictor(merge(members, [0.5, 0.5], 5))(IMAGES)
-    in_doubt = surest < sure_enough
-    assert in_doubt.sum() == doubtful
     assert np.abs(alone - together).max() > 1e-3
-    wanted = np.where(in_doubt[:, None], together, alone)
-    np.testing.assert_allclose(make_class_predictor(model)(IMAGES), wanted, atol=1e-5)
-    assert parity(model) <= 1e-5
+    sure = {0: order[0] / 2, 5: (order[4] + order[5]) / 2, 12: (order[11] + 1) / 2}
+    for doubtful, enough in sure.items():
+        model = merge(members, [0.5, 0.5], 5, float(enough))
+        in_doubt = surest < enough
+        assert in_doubt.sum() == doubtful
+        wanted = np.where(in_doubt[:, None], together, alone)
+        np.testing.assert_allclose(make_class_predictor(model)(IMAGES), wanted, atol=1e-5)
+        assert parity(model) <= 1e-5
     for kind in ("keras", "h5"):
         save_model(model, tmp_path / f"model.{kind}")
         assert parity(load_model(tmp_path / f"model.{kind}")) <= 1e-5
