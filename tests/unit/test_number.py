@@ -209,7 +209,7 @@ def test_more_texts_are_looked_at_than_are_told_where_they_matter() -> None:
 
 
 def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inkdigits.reading.reader.load_digit_model", lambda _threads: Seven())
+    monkeypatch.setattr("inkdigits.reading.reader.digit_loader", lambda *_: Seven)
     one = bars([100], width=200)
     agreed = Reader(Line("7")).read(one)
     assert (agreed.text, agreed.confidence) == ("7", pytest.approx((0.75 + 0.9) / 2, abs=0.01))

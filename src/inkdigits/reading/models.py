@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,11 +39,22 @@ def sort_model(given: Given, threads: int) -> tuple[Model | None, LineModel | No
     return Engine(session), None
 
 
-def load_digit_model(threads: int) -> Model:
-    """Return the bundled model for single digits; raises ModelRefused."""
-    from inkdigits.reading.engine import Engine
+def digit_loader(given: Model | None, threads: int) -> Callable[[], Model]:
+    """Return what gives the model for single digits: `given`, or the bundled one, loaded then.
 
-    return Engine(bundled(BUNDLED_MODEL), threads)
+    Raises ModelRefused when it is not there; loading may do so, too.
+    """
+    if given is not None:
+        return lambda: given
+    path = bundled(BUNDLED_MODEL)
+
+    @cache
+    def load() -> Model:
+        from inkdigits.reading.engine import Engine
+
+        return Engine(path, threads)
+
+    return load
 
 
 def load_line_model(threads: int) -> LineModel:

@@ -19,7 +19,7 @@ from inkdigits.imaging.line import Place, find_number, stands_alone
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
-from inkdigits.reading.models import Given, load_digit_model, load_line_model, sort_model
+from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
 from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
 
@@ -97,12 +97,13 @@ class Reader:
         self._at_once = at_once
         # Those that demand nothing are none: the search is shorter then.
         self._constraints = None if constraints == Constraints() else constraints
-        self._digit_model = digit_model or load_digit_model(threads)
+        # Loaded when it is first asked: most numbers are read without it.
+        self._load_digit_model = digit_loader(digit_model, threads)
         self._line_model = line_model
         if layout != "digit" and line_model is None:
             self._line_model = load_line_model(threads)
         self._careful = target_error is not None
-        self._digit_selection = select(self._digit_model.metadata, target_error)
+        self._digit_selection = self._select_digits(target_error)
         self._line_selection = None
         if self._line_model is not None:
             self._line_selection = select(self._line_model.metadata, target_error)
@@ -123,11 +124,20 @@ class Reader:
         other._layout = layout if self._line_model is not None else "digit"
         other._constraints, other._top = constraints, top
         other._careful = target_error is not None
-        other._digit_selection = select(self._digit_model.metadata, target_error)
+        other._digit_selection = self._select_digits(target_error)
         other._line_selection = None
         if self._line_model is not None and other._layout != "digit":
             other._line_selection = select(self._line_model.metadata, target_error)
         return other
+
+    @property
+    def _digit_model(self) -> Model:
+        """The model for single digits; a reader with other options shares it."""
+        return self._load_digit_model()
+
+    def _select_digits(self, target_error: float | None) -> Selection | None:
+        """Return what is chosen for `target_error` where single digits are read."""
+        return None if target_error is None else select(self._digit_model.metadata, target_error)
 
     @property
     def metadata(self) -> Metadata:

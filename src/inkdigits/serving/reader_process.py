@@ -109,6 +109,8 @@ class Readers:
     """Readers with the same models, one for each set of options that was asked for."""
 
     def __init__(self, settings: ServiceSettings) -> None:
+        import numpy as np
+
         from inkdigits.imaging.limits import Limits
         from inkdigits.reading.reader import Reader
 
@@ -120,6 +122,8 @@ class Readers:
         self._limits = limits
         self._first = Reader(settings.model, threads=1, limits=limits)
         self._first.read_or_error(BLANK_PAGE)
+        # A blank page asks no network: nobody shall wait for one to be loaded.
+        self._first.predict_proba(np.zeros((1, 28, 28), np.uint8))
         self._by_options = lru_cache(KEPT_READERS)(self._make)
         self.metadata = asdict(self._first.metadata)
 
