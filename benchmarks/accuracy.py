@@ -30,6 +30,8 @@ PUBLISHED = {
 }
 # The least mean test accuracy that we promise of a recipe of our own.
 BARS = {"distorted": 0.9915, "fast": 0.99, "cnn": 0.997, "ensemble": 0.998, "bundled": 0.9965}
+# The bar itself holds.
+HAIR = 1e-9
 # The most that we promise of the model that ships: ECE, and error at 99 % coverage.
 CALIBRATION_BARS = {"bundled": {"ece": 0.003, "selective_error_at_99": 0.001}}
 # The claim: every digit passes 97 %.
@@ -122,7 +124,7 @@ def figures_of(recipe: str, results: Sequence[SeedResult]) -> list[Figure]:
             "share",
             [getattr(result, split) for result in results],
             published=published.get(split),
-            above=BARS.get(recipe) if split == "test" else None,
+            above=BARS[recipe] - HAIR if recipe in BARS and split == "test" else None,
         )
         for split in SPLITS
     ]
