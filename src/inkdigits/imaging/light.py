@@ -101,7 +101,7 @@ def smooth_surface(values: NDArray[np.float32], degree: int) -> NDArray[np.float
         # For so few unknowns np.linalg.solve takes ten times as long.
         right = (weighted @ target)[:, None]
         _, solved = cv2.solve(weighted @ terms.T + ridge, right, flags=cv2.DECOMP_CHOLESKY)
-        factors = solved[:, 0]
+        factors = solved[:, 0].astype(np.float64, copy=False)
         np.matmul(factors, terms, out=fit)
     everywhere, _ = surface_terms(values.shape, degree, 1)
     return (factors @ everywhere).reshape(values.shape).astype(np.float32)

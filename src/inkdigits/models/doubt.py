@@ -12,10 +12,11 @@ from inkdigits.artefact.metadata import INPUT_NAME
 from inkdigits.models.graph import Graph
 
 
-def look_again(graph: Graph, first: str, mean: str, sure: float) -> None:
+def look_again(graph: Graph, first: str, mean: str, sure: float, steep: float) -> None:
     """Let the latest value be the logits `first`, and `mean` for images that it is not sure of.
 
-    The nodes that `first` needs see every image, all of them once more the doubtful ones alone.
+    From `first` to `mean` it goes `steep` times as fast as sureness falls below `sure`. The nodes
+    that `first` needs see every image, all of them once more the doubtful ones alone.
     """
     everything = list(graph.nodes)
     graph.nodes = needed_for(first, everything)
@@ -30,6 +31,10 @@ def look_again(graph: Graph, first: str, mean: str, sure: float) -> None:
         "else_branch": branch([helper.make_node("Identity", [first], ["sure_logits"])]),
     }
     graph.constant("doubtful.axis", np.array([1]))
+    graph.constant("doubt.steep", np.float32(steep))
+    graph.constant("doubt.least", np.float32(0))
+    graph.constant("doubt.most", np.float32(1))
+    graph.constant("doubt.column", np.array([-1, 1]))
     graph.join("If", ["any_in_doubt"], ["logits_after_doubt"], **branches)
 
 
@@ -50,8 +55,27 @@ def nodes_in_doubt(everything: list[Any], first: str, mean: str) -> list[Any]:
         again.input[:] = [renamed.get(name, name) for name in node.input]
         again.output[:] = [renamed[name] for name in node.output]
         found.append(again)
-    inputs = [first, "doubtful", renamed[mean]]
-    return [*found, helper.make_node("ScatterND", inputs, ["logits_of_all"])]
+    mixed = nodes_of_mix(renamed[first], renamed[mean])
+    inputs = [first, "doubtful", mixed[-1].output[0]]
+    return [*found, *mixed, helper.make_node("ScatterND", inputs, ["logits_of_all"])]
+
+
+def nodes_of_mix(first: str, mean: str) -> list[Any]:
+    """Return the nodes that mix `first` and `mean` of the doubtful images by how doubtful each is.
+
+    As `models.ensemble.doubting` does it in Keras.
+    """
+    steps = [
+        ("Gather", ["first_surest", "doubtful_places"], "doubtful_surest"),
+        ("Sub", ["sure", "doubtful_surest"], "lacking"),
+        ("Mul", ["lacking", "doubt.steep"], "doubt_unbounded"),
+        ("Clip", ["doubt_unbounded", "doubt.least", "doubt.most"], "doubt_of_each"),
+        ("Reshape", ["doubt_of_each", "doubt.column"], "doubt"),
+        ("Sub", [mean, first], "change"),
+        ("Mul", ["doubt", "change"], "change_in_doubt"),
+        ("Add", [first, "change_in_doubt"], "logits_in_doubt"),
+    ]
+    return [helper.make_node(operator, inputs, [output]) for operator, inputs, output in steps]
 
 
 def branch(nodes: list[Any], name: str = "was_sure") -> Any:

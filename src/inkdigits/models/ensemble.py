@@ -13,8 +13,11 @@ from inkdigits.errors import UsageError
 SKIPPED = ("InputLayer", "Dropout")
 MEMBER = "member_"
 """So begin the names of a member's layers, its number behind."""
-STEEP = 1e6
-"""The slope of what tells doubt from sureness: a step, but for a millionth of probability."""
+STEEP = 100.0
+"""The slope from sureness to doubt, over a hundredth of probability.
+
+At a step, two engines that differ in the seventh digit of a probability would say different things.
+"""
 MEAN_LAYER, FIRST_LAYER, LACKING_LAYER = "mean_logits", "first_logits", "lacking"
 SHIFTS = ((0, 0), (1, 1), (-1, -1), (1, -1), (-1, 1))
 """The views of an image in order, as rows down and columns to the right."""
@@ -67,7 +70,10 @@ def merge(
 
 
 def doubting(first: Any, mean: Any, sure: float) -> Any:
-    """Return the probabilities of the logits `first` where they are `sure`, else of `mean`."""
+    """Return the probabilities of the logits `first` where they are `sure`, else of `mean`.
+
+    What is hardly less sure mixes both.
+    """
     shares = keras.layers.Softmax(name="first_shares")(first)
     row = keras.layers.Reshape((-1, 1), name="first_row")(shares)
     surest = keras.layers.GlobalMaxPooling1D(name="first_surest")(row)
