@@ -140,6 +140,7 @@ def take_pictures(browser: Browser, address: str, slip: Path) -> None:
     light.goto(address)
     draw(light, TWO, *FOUR)
     light.wait_for_selector("#digits li")
+    light.wait_for_timeout(2000)  # until the last stroke is read, too
     light.click("#keep")
     light.click("#clear")
     light.mouse.move(0, 0)
