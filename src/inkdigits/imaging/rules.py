@@ -93,9 +93,19 @@ def union_of(lines: list[Line]) -> Mask:
 
 def candidates(small: Mask) -> list[Line]:
     """Return every long straight run of ink, of either direction."""
-    across = [line_of(flat, across=True) for flat in straight_runs(small)]
-    down = [line_of(flat, across=False) for flat in straight_runs(small.T)]
-    return [line for line in across + down if line is not None]
+    found = [
+        line_of(flat, across=across)
+        for across, lying in ((True, small), (False, small.T))
+        if is_long(np.asarray(lying.any(axis=0)))
+        for flat in straight_runs(lying)
+    ]
+    return [line for line in found if line is not None]
+
+
+def is_long(filled: Mask) -> bool:
+    """Tell whether what has ink in these columns, (w,), reaches far enough for a line."""
+    places = np.flatnonzero(filled)
+    return bool(places.size) and bool(places[-1] - places[0] + 1 >= MIN_LENGTH * filled.size)
 
 
 def straight_runs(small: Mask) -> list[Mask]:
@@ -118,8 +128,7 @@ def line_of(flat: Mask, *, across: bool) -> Line | None:
     Columns much higher than usual are left out: there a stroke of the digit crosses.
     """
     heights = flat.sum(axis=0)
-    filled = np.flatnonzero(heights)
-    if not filled.size or filled[-1] - filled[0] + 1 < MIN_LENGTH * heights.size:
+    if not is_long(np.asarray(heights > 0)):
         return None
     usual = median(heights[heights > 0])
     columns = np.flatnonzero((heights > 0) & (heights <= 1.5 * usual + 1))
