@@ -85,8 +85,8 @@ def doubting(first: Any, mean: Any, sure: float) -> Any:
     return keras.layers.Softmax(name="probabilities")(logits)
 
 
-def looks_of(model: keras.Model) -> tuple[Any, Any, float] | None:
-    """Return the logits of a doubting model's first look, those of all, and how sure is enough.
+def looks_of(model: keras.Model) -> tuple[Any, Any, float, float] | None:
+    """Return the logits of a doubting model's first look and of all, how sure is enough, how steep.
 
     None for any other model.
     """
@@ -94,7 +94,8 @@ def looks_of(model: keras.Model) -> tuple[Any, Any, float] | None:
     if LACKING_LAYER not in layers:
         return None
     first, mean = layers[FIRST_LAYER].output, layers[MEAN_LAYER].output
-    return first, mean, layers[LACKING_LAYER].offset / STEEP
+    steep = -layers[LACKING_LAYER].scale
+    return first, mean, layers[LACKING_LAYER].offset / steep, steep
 
 
 def view_logits(member: keras.Model, images: Any, prefix: str, views: int) -> list[Any]:

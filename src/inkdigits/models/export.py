@@ -25,7 +25,7 @@ from inkdigits.artefact.metadata import (
 from inkdigits.errors import ModelRefused
 from inkdigits.imaging.line import HEIGHT
 from inkdigits.models.doubt import look_again
-from inkdigits.models.ensemble import STEEP, looks_of
+from inkdigits.models.ensemble import looks_of
 from inkdigits.models.graph import Graph
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
@@ -76,8 +76,8 @@ def export_onnx(model: keras.Model, metadata: Metadata) -> bytes:
         drop_softmax(graph)
         ends = finish(graph, metadata, model.output_shape[-1])
     else:
-        first, mean, sure = looks
-        look_again(graph, values[id(first)], values[id(mean)], sure, STEEP)
+        first, mean, sure, steep = looks
+        look_again(graph, values[id(first)], values[id(mean)], sure, steep)
         ends = finish(graph, metadata, model.output_shape[-1])
     content: bytes = assemble(graph, metadata, *ends).SerializeToString()
     return content
