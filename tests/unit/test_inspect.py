@@ -82,7 +82,7 @@ def many(rows: int, columns: int) -> np.ndarray:
 
 def look(page: np.ndarray, layout: Layout = "line", model: object = None, **more: object) -> Stages:
     reader = Reader(model or FakeLineModel(), layout=layout, **more)  # type: ignore[arg-type]
-    reader._digit_model = FakeDigitModel()
+    reader._load_digit_model = FakeDigitModel
     return reader.stages(page, "page.png")
 
 
