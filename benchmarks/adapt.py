@@ -25,7 +25,7 @@ from typing import Any
 from ocr_engines import Kept, best_answers, rapidocr
 from ocr_sets import Answer, Sample, samples_of
 from processes import INKDIGITS, common_arguments, emptied, environment, run, say
-from record import Figure, mean_figure, write_record
+from record import HAIR, Figure, mean_figure, write_record
 
 from inkdigits.errors import DataUnavailable
 from inkdigits.reading.cores import cores
@@ -176,7 +176,7 @@ def many_figures(cheques: list[Sample], splits: list[Split], work: Path) -> list
         mean_figure(f"{what}, bundled", "share", [s.before / s.n for s in splits]),
         mean_figure(f"{what}, adapted", "share", ours),
         mean_figure(f"{what}, RapidOCR", "share", shares),
-        mean_figure(f"{what}, gain", "difference", [s.gain for s in splits], above=GAIN - 1e-9),
+        mean_figure(f"{what}, gain", "difference", [s.gain for s in splits], above=GAIN - HAIR),
         Figure(
             f"{what}, adapted − RapidOCR, the worst", "difference", min(margins), margins, above=0
         ),

@@ -37,7 +37,7 @@ from ocr_sets import (
 )
 from PIL import Image
 from processes import INKDIGITS, arguments
-from record import Figure, median_figure, ratio_figure, write_record
+from record import HAIR, Figure, median_figure, ratio_figure, write_record
 
 from inkdigits import __version__
 from inkdigits.errors import DataUnavailable
@@ -55,8 +55,6 @@ TIMED = "cheques"
 THREADS = 2
 # Until the other side's threads have gone to sleep: ONNX Runtime's spin for a while.
 PAUSE = 0.04
-# The bar itself holds.
-HAIR = 1e-9
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from record import RECORDS, Figure, write_record
+from record import HAIR, RECORDS, Figure, write_record
 
 from inkdigits.errors import DataUnavailable
 from inkdigits.reading.reader import Reader
@@ -80,7 +80,7 @@ def figures_of(counts: Counts) -> list[Figure]:
         share = (group["right"] if digits else group["n"] - group["ok"]) / group["n"]
         what = f"`paper/{name}`, {'read right' if digits else 'rejected'}"
         bar = BARS.get(name)
-        above = None if bar is None else bar - 1e-9  # the bar itself holds
+        above = None if bar is None else bar - HAIR
         figures.append(Figure(what, "share", share, [share], above=above))
     return figures
 

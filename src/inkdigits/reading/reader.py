@@ -22,6 +22,7 @@ from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
 from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
+from inkdigits.reading.summary import error_reading, moved, on_page, summary
 
 Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -72,8 +73,8 @@ class Reader:
     with `threads`. `target_error` (0–1) sets the threshold below which a reading is rejected so
     that, on val, no larger share of the accepted ones is wrong, and lets every number be looked at
     in all ways, whose agreement counts; None takes the threshold that a model carries. Raises
-    ModelRefused when a model cannot be used, UsageError for other arguments
-    out of range. Load it once; it is safe to share between threads.
+    ModelRefused when a model cannot be used, UsageError for other arguments out of range. Load it
+    once; it is safe to share between threads.
     """
 
     def __init__(
@@ -102,7 +103,6 @@ class Reader:
         self._line_model = line_model
         if layout != "digit" and line_model is None:
             self._line_model = load_line_model(threads)
-        self._careful = target_error is not None
         self._digit_selection = self._select_digits(target_error)
         self._line_selection = None
         if self._line_model is not None:
@@ -123,7 +123,6 @@ class Reader:
         other = copy(self)
         other._layout = layout if self._line_model is not None else "digit"
         other._constraints, other._top = constraints, top
-        other._careful = target_error is not None
         other._digit_selection = self._select_digits(target_error)
         other._line_selection = None
         if self._line_model is not None and other._layout != "digit":
@@ -134,6 +133,11 @@ class Reader:
     def _digit_model(self) -> Model:
         """The model for single digits; a reader with other options shares it."""
         return self._load_digit_model()
+
+    @property
+    def _careful(self) -> bool:
+        """Whether every number is looked at in all ways: where a target error was asked for."""
+        return self._line_selection is not None
 
     def _select_digits(self, target_error: float | None) -> Selection | None:
         """Return what is chosen for `target_error` where single digits are read."""
@@ -349,11 +353,6 @@ def whole_of(page: Page) -> Box:
     return 0, 0, page.grey.shape[1], page.grey.shape[0]
 
 
-def error_reading(name: str, error: InputError) -> Reading:
-    """Return the reading of an image that cannot be used."""
-    return Reading(name, "error", "", 0.0, (), error=str(error))
-
-
 def check_options(layout: Layout, top: int) -> None:
     """Raise UsageError for an unknown layout or a `top` below 1."""
     if layout not in LAYOUTS:
@@ -377,36 +376,6 @@ def threshold_of(model: Model | LineModel | None, selection: Selection | None) -
     if selection is not None:
         return selection.threshold
     return model.metadata.reject_threshold if model is not None else 0.0
-
-
-def moved(number: Number, x: int, y: int) -> Number:
-    """Return `number` with its boxes `x` and `y` pixels further."""
-
-    def shifted(box: Box) -> Box:
-        return (box[0] + x, box[1] + y, box[2], box[3])
-
-    digits = tuple(replace(digit, box=shifted(digit.box)) for digit in number.digits)
-    return replace(number, box=shifted(number.box), digits=digits)
-
-
-def on_page(verdict: Number | Reason, page: int) -> Number | Reason:
-    """Return a verdict that says on which page it is."""
-    return replace(verdict, page=page) if isinstance(verdict, Number) else verdict
-
-
-def summary(name: str, verdicts: Sequence[Number | Reason]) -> Reading:
-    """Return the reading of an image from the verdicts on its places."""
-    numbers = tuple(verdict for verdict in verdicts if isinstance(verdict, Number))
-    sure = [number for number in numbers if number.reason is None]
-    told = sure or numbers
-    text = "\n".join(number.text for number in told)
-    confidence = min((number.confidence for number in told), default=0.0)
-    if sure:
-        return Reading(name, "ok", text, confidence, numbers)
-    if numbers:
-        return Reading(name, "rejected", text, confidence, numbers, reason="unsure")
-    reasons = [verdict for verdict in verdicts if not isinstance(verdict, Number)]
-    return Reading(name, "rejected", "", 0.0, (), reason=next(iter(reasons), "blank"))
 
 
 def select(metadata: Metadata, target_error: float | None) -> Selection | None:

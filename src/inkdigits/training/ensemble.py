@@ -151,8 +151,8 @@ def choose_members(logits: Sequence[Floats], labels: NDArray[np.uint8]) -> dict[
     draws = np.random.default_rng(0)
     gains = []
     for _ in range(HALVINGS):
-        order = draws.permutation(len(labels))
-        for seen, unseen in (np.array_split(order, 2), np.array_split(order, 2)[::-1]):
+        halves = np.array_split(draws.permutation(len(labels)), 2)
+        for seen, unseen in (halves, halves[::-1]):
             picked = select_forward([rows[seen] for rows in logits], labels[seen])
             held_out = [rows[unseen] for rows in logits]
             losses = [weighted_loss(held_out, labels[unseen], way) for way in (alike, picked)]
