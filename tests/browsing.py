@@ -22,7 +22,9 @@ CHROMIUM = shutil.which("chromium")
 IN_CI = bool(os.environ.get("CI"))
 if CHROMIUM is None and not IN_CI:
     pytest.skip("needs Debian's package chromium", allow_module_level=True)
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=30_000)  # The machine may be busy with other tests.
 
 Stroke = list[tuple[float, float]]
 SEVEN: Stroke = [(0.3, 0.25), (0.45, 0.25), (0.37, 0.75)]

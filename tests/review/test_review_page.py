@@ -10,7 +10,6 @@ from browsing import barriers, watched
 from playwright.sync_api import Browser, Page, expect
 from reviewing import lines_of, service
 
-expect.set_options(timeout=20_000)
 REFUSED = "Failed to load resource: "
 
 
@@ -25,9 +24,7 @@ def press(page: Page, *keys: str) -> int:
     item = shown(page)
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function(
-        "item => document.getElementById('reading').dataset.item !== item", arg=str(item)
-    )
+    expect(page.locator("#reading")).not_to_have_attribute("data-item", str(item))
     return item
 
 

@@ -117,7 +117,6 @@ def test_what_was_copied_can_be_pasted(page: Page) -> None:
 def test_the_camera_takes_a_picture(page: Page) -> None:
     page.click("#camera")
     expect(page.locator("#camera-dialog")).to_be_visible()
-    page.wait_for_function("document.getElementById('video').videoWidth > 0")
     page.click("#shoot")
     expect(page.locator("#camera-dialog")).to_be_hidden()
     expect(page.locator("#history td").first).to_have_text("camera.png")

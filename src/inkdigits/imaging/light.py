@@ -140,19 +140,21 @@ def ground_light(grey: Grey, light: Light) -> Strength:
     """
     values = light.values
     curved = [np.maximum(surface, 8) for surface in (smooth_surface(values, 1), light.surface)]
-    surfaces = [np.ones_like(values), *curved]
-    grounds = [closed_ground(values, surface) for surface in surfaces]
-    ground = np.minimum(np.minimum(grounds[0], grounds[1]), grounds[2])
+    surfaces = cv2.merge([np.ones_like(values), *curved])
+    flat, plane, quadratic = cv2.split(closed_ground(values, as_float32(surfaces)))
+    ground = np.minimum(np.minimum(flat, plane), quadratic)
     size = (grey.shape[1], grey.shape[0])
     return as_float32(cv2.resize(ground, size, interpolation=cv2.INTER_LINEAR))
 
 
-def closed_ground(values: NDArray[np.float32], surface: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Estimate the ground of `values` (h, w) by a smooth surface and a closing around it.
+def closed_ground(
+    values: NDArray[np.float32], surfaces: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Estimate the ground of `values` (h, w) by each of `surfaces` (h, w, 3) and a closing.
 
     The closing is wider than any stroke: it fills the dark ink, but not the edges of shadows.
     """
     side = max(3, round(STROKE_SHARE * max(values.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    closed = cv2.morphologyEx(values / surface, cv2.MORPH_CLOSE, kernel)
-    return as_float32(cv2.blur(closed, (side // 4 | 1, side // 4 | 1)) * surface)
+    closed = cv2.morphologyEx(cv2.merge([values] * 3) / surfaces, cv2.MORPH_CLOSE, kernel)
+    return as_float32(cv2.blur(closed, (side // 4 | 1, side // 4 | 1)) * surfaces)

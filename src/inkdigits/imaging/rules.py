@@ -118,6 +118,8 @@ def straight_runs(small: Mask) -> list[Mask]:
     thick = cv2.dilate(small.astype(np.uint8), np.ones((3, 1), np.uint8))
     closed = cv2.morphologyEx(thick, cv2.MORPH_CLOSE, np.ones((1, length // 4 + 1), np.uint8))
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    if not opened.any():
+        return []
     count, labels = cv2.connectedComponents(opened, connectivity=8)
     return [(labels == label) & small for label in range(1, count)]
 
@@ -158,9 +160,11 @@ def theil_sen(x: NDArray[np.intp], y: NDArray[np.float64]) -> tuple[float, float
 def median(values: NDArray[Any]) -> float:
     """Return the median of `values`, one or more; NumPy's own takes ten times as long for few."""
     middle = values.size // 2
+    ordered = values.flatten()
     if values.size % 2:
-        return float(np.partition(values, middle, axis=None)[middle])
-    ordered = np.partition(values, (middle - 1, middle), axis=None)
+        ordered.partition(middle)
+        return float(ordered[middle])
+    ordered.partition((middle - 1, middle))
     return (float(ordered[middle - 1]) + float(ordered[middle])) / 2
 
 

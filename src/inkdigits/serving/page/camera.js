@@ -6,6 +6,7 @@ export function startCamera(take) {
   const dialog = at("camera-dialog");
   at("camera").addEventListener("click", open);
   at("shoot").addEventListener("click", shoot);
+  at("video").addEventListener("loadeddata", () => (at("shoot").disabled = false));
   at("close-camera").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", stop);
   at("capture").addEventListener("change", () => take([...at("capture").files]));
@@ -36,4 +37,5 @@ function stop() {
   const stream = at("video").srcObject;
   for (const track of stream?.getTracks() ?? []) track.stop();
   at("video").srcObject = null;
+  at("shoot").disabled = true;
 }
