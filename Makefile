@@ -20,7 +20,7 @@ demo: $(VENV)/.train-installed
 	@echo "TensorBoard:        $(BIN)/tensorboard --logdir $(RUN)/tensorboard"
 
 test: $(VENV)/.dev-installed
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
