@@ -79,5 +79,6 @@ def bars_panel(seen: SeenDigit) -> Panel:
         end = left + max(1, room * probability)
         draw.rectangle((left, middle - 9, end, middle + 9), fill=colour)
         draw.text((PANEL - 10, middle), f"{probability:.1%}", text, font(16), anchor="rm")
-    caption = f"most likely: {winner}; no digit: {seen.not_a_digit:.1%}"
-    return Panel("6  probabilities", caption, image)
+    # A network of ten classes cannot tell, and says exactly 0.
+    doubt = f"; no digit: {seen.not_a_digit:.1%}" if seen.not_a_digit else ""
+    return Panel("6  probabilities", f"most likely: {winner}{doubt}", image)
