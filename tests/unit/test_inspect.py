@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from inkdigits.artefact.metadata import LINE_LABELS, OTHER
 from inkdigits.cli.main import main
 from inkdigits.imaging.line import LOOKS, find_number
 from inkdigits.models.metadata import digit_metadata, line_metadata
-from inkdigits.reading import number_panels, page_panels, panels
+from inkdigits.reading import digit_panels, number_panels, page_panels, panels
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.inspect import draw_stages, place_sections
 from inkdigits.reading.reader import LAYOUTS, Layout, Reader, Seen, Stages
@@ -110,7 +111,11 @@ def test_a_digit_is_shown_in_six_panels() -> None:
     assert [one.title[0] for one in section.panels] == list("123456")
     assert {one.image.size for one in section.panels} == {(panels.PANEL, panels.PANEL)}
     assert count(section.panels[0].image, panels.ACCENT) > 100
-    assert section.panels[5].caption == "most likely: 7; no digit: 0.0%"
+    assert section.panels[5].caption == "most likely: 7", "it cannot tell what is no digit"
+    (seen,) = stages.seen
+    assert seen.digit is not None
+    told = digit_panels.bars_panel(replace(seen.digit, not_a_digit=0.25))
+    assert told.caption == "most likely: 7; no digit: 25.0%"
 
 
 @pytest.mark.parametrize(("sure", "views"), [(0.99, 1), (0.97, 3), (0.8, 7)])
