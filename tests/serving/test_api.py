@@ -252,7 +252,8 @@ def test_a_full_service_refuses_at_once_what_it_would_refuse_later() -> None:
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
     for path in ("/", "/page.js", "/healthz", "/docs", "/nowhere"):
         answer = client.get(path)
-        for name, value in HEADERS.items():
+        kept = "no-cache" if path in ("/", "/page.js") else "no-store"
+        for name, value in (HEADERS | {"Cache-Control": kept}).items():
             assert answer.headers[name] == value, (path, name)
     assert client.get("/nowhere").status_code == 404
     assert "error" in client.get("/nowhere").json()
@@ -275,6 +276,23 @@ def test_the_document_names_every_answer(client: TestClient) -> None:
         "layout", "length", "pattern", "checksum", "max", "top", "target_error", "name",
     }  # fmt: skip
     json.dumps(operation)
+
+
+def test_a_file_of_the_page_is_sent_once(client: TestClient) -> None:
+    tag = client.get("/page.js").headers["etag"]
+    again = client.get("/page.js", headers={"If-None-Match": tag})
+    assert again.status_code == 304 and again.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("key", ["", " ", "sésame", "two\nlines"])
+def test_a_key_that_protects_nothing_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match="key of the service"):
+        ServiceSettings(api_key=key)
+
+
+def test_seconds_are_a_number() -> None:
+    with pytest.raises(UsageError, match="max-seconds must be at least 1, got nan"):
+        ServiceSettings(max_seconds=float("nan"))
 
 
 @pytest.mark.parametrize("setting", ["max_bytes", "max_files", "max_pixels", "queue"])
@@ -307,3 +325,9 @@ def test_a_model_of_ones_own_is_used_everywhere(
             # The page by itself reads single digits.
             own = model if bundled == BUNDLED_MODEL else BUNDLED_MODEL
             assert opened.get("/digit.onnx").content == own.read_bytes()
+        keyed = ServiceSettings(model=model, workers=1, api_key="open sesame")
+        with TestClient(create_app(keyed)) as opened:
+            status = 401 if bundled == BUNDLED_MODEL else 200
+            assert opened.get("/digit.onnx").status_code == status, (
+                "nobody is given another's model"
+            )

@@ -138,6 +138,107 @@ def test_asked_to_stop_it_answers_what_it_took() -> None:
         assert answers.count(200) >= min(24, answered + taken - 1), "what it took it answered"
 
 
+def send_part(address: str) -> socket.socket:
+    """Begin to send an image."""
+    host, port = address.removeprefix("http://").split(":")
+    sender = socket.create_connection((host, int(port)), timeout=20)
+    sender.sendall(
+        b"POST /v1/read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+        b"Content-Length: 1000\r\n\r\nfew"
+    )
+    return sender
+
+
+def wait_for_queue(address: str, taken: int) -> None:
+    """Wait until the service has taken so many requests that it has not answered."""
+    for _ in range(200):
+        if waiting(address) == taken:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{waiting(address)} requests wait, not {taken}")
+
+
+def test_images_that_are_being_sent_have_their_places() -> None:
+    with service("--workers", "1", "--queue", "1") as (_, address):
+        senders = [send_part(address) for _ in range(2)]
+        wait_for_queue(address, 2)
+        refused = ask(address)
+        assert refused.status_code == 429
+        for sender in senders:
+            sender.close()
+        wait_for_queue(address, 0)
+        assert ask(address).status_code == 200
+
+
+def test_who_left_keeps_no_place() -> None:
+    with service("--workers", "1", "--queue", "2") as (process, address):
+        assert ask(address).status_code == 200
+        (reader,) = children(process)
+        os.kill(reader, signal.SIGSTOP)
+        host, port = address.removeprefix("http://").split(":")
+        body = seven(3)
+        head = (
+            "POST /v1/read?layout=digit HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), timeout=20) as gone:
+                gone.sendall(head.encode() + body)
+                wait_for_queue(address, 1)
+            wait_for_queue(address, 0)
+        os.kill(reader, signal.SIGCONT)
+        assert ask(address).status_code == 200
+
+
+def test_who_was_refused_cannot_go_on_sending() -> None:
+    with service("--max-seconds", "1", "--workers", "1") as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as sender:
+            sender.sendall(
+                b"POST /v1/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+                b"Content-Length: 1000\r\n\r\n"
+            )
+            assert b" 415 " in sender.recv(4096)
+            assert sender.recv(4096) == b"", "cut off"
+
+
+def test_it_says_that_it_is_about_to_stop() -> None:
+    with service("--workers", "1") as (process, address):
+        assert ask(address).status_code == 200
+        (reader,) = children(process)
+        os.kill(reader, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as one:
+            taken = one.submit(ask, address)
+            wait_for_queue(address, 1)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            for answer in (httpx.get(f"{address}/readyz"), ask(address)):
+                assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+            assert httpx.get(f"{address}/healthz").status_code == 200
+            os.kill(reader, signal.SIGCONT)
+            assert taken.result().status_code == 200
+        assert process.wait(timeout=30) == 0
+
+
+def test_it_says_that_it_starts() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "inkdigits", "serve", "--port", str(port)]
+    statuses: list[int] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while 200 not in statuses and process.poll() is None:
+            try:
+                statuses.append(httpx.get(f"http://127.0.0.1:{port}/readyz").status_code)
+            except httpx.TransportError:
+                time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read().count("serves at") == 1
+    assert set(statuses) == {200, 503}
+
+
 def test_an_address_in_use_is_told_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -142,3 +142,25 @@ def test_what_is_wrong_is_told(wrong: dict[str, object], said: str) -> None:
 def test_a_catastrophic_pattern_is_an_error_and_not_a_hang(pattern: str) -> None:
     with pytest.raises(UsageError, match="takes too long"):
         Constraints(pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\d{8000000}",
+        r"\d{1,99999999999999999999}",
+        r"(\d{70}){80}",
+        r"((\d{20}){20}){20}",
+        r"\d{,6000}",
+    ],
+)
+def test_a_pattern_that_repeats_too_much_is_refused_before_it_is_compiled(pattern: str) -> None:
+    with pytest.raises(UsageError, match="repeats too much"):
+        Constraints(pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"\d{5}(\d{4})?", r"(\d{4}){2,4}", r"\d{512}", r"(\d{3}){3,100}"]
+)
+def test_usual_repeats_are_taken(pattern: str) -> None:
+    assert Constraints(pattern=pattern).pattern == pattern

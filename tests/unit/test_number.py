@@ -155,6 +155,19 @@ def test_constraints_are_kept_or_nothing_is_read(
     assert constraints.accepts(reading.text)
 
 
+def test_what_fulfils_constraints_but_was_hardly_seen_is_unsure() -> None:
+    known = Constraints(pattern="0+")
+    reading = Reader(Line("347", sure=0.999), layout="line", constraints=known).read(THREE)
+    assert (reading.status, reading.reason) == ("rejected", "unsure")
+    assert reading.confidence < 0.15
+
+
+def test_a_digit_that_does_not_fit_is_unsure_and_no_stain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkdigits.reading.reader.digit_loader", lambda *_: Seven)
+    reading = Reader(Line("7"), constraints=Constraints(length=4)).read(bars([100], width=200))
+    assert (reading.status, reading.reason) == ("rejected", "unsure")
+
+
 def test_what_is_no_whole_number_is_rejected_with_a_reason() -> None:
     for signs in ("3?7", "???"):
         reading = Reader(Line(signs), layout="line").read(THREE)

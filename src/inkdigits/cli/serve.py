@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from types import FrameType
 
 import uvicorn
@@ -14,26 +15,50 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from inkdigits.errors import CannotWrite, ExitCode
 from inkdigits.serving.app import create_app
 from inkdigits.serving.crew import Crew
+from inkdigits.serving.desk import Desk
 from inkdigits.serving.settings import ServiceSettings
 
-DRAIN_SECONDS = 30
+DRAIN_SECONDS = 90
+"""What was taken is answered for so long: longer than the slowest image may be read."""
 IDLE_SECONDS = 75
 """A connection outlives those that proxies keep, 60 s as a rule: else one sends as it is closed."""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which tells the desk when it is asked to stop."""
+    """Uvicorn's server, which greets once it is ready, and goes on to listen while it drains.
+
+    Whoever asks then is told so, instead of not being answered at all.
+    """
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._desk: Desk = config.app.state.desk  # type: ignore[union-attr]
+        self._greeting = greeting
+        self._last: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Answer what was taken, and say that no more should come."""
-        self.config.app.state.desk.drain()  # type: ignore[union-attr]
-        super().handle_exit(sig, frame)
+        """Answer what was taken, and say that no more should come; the second time stop."""
+        self._desk.drain()
+        if self._last is None:
+            self._last = time.monotonic() + DRAIN_SECONDS
+        else:
+            super().handle_exit(sig, frame)
         # Being asked to stop is no failure: uvicorn would raise the signal once more at the end.
         self._captured_signals.clear()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, what there is to say, and whether to stop."""
+        if self._greeting and self._desk.is_ready:
+            sys.stderr.write(self._greeting)
+            self._greeting = ""
+        if self._last is not None:
+            self.should_exit |= self._desk.is_idle or time.monotonic() > self._last
+        self.should_exit |= self._desk.failure is not None
+        return await super().on_tick(counter)
+
 
 class PatientProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, which waits for a request's headers only so long."""
+    """Uvicorn's protocol, which waits for a request only so long."""
 
     patience = 10.0
 
@@ -49,9 +74,15 @@ class PatientProtocol(HttpToolsProtocol):
         self.wait_for_headers()
 
     def on_headers_complete(self) -> None:
-        """Stop the clock: the body has its own."""
+        """Start the clock for the body; who waits for it has one as well."""
         self.stop_clock()
         super().on_headers_complete()
+        self.clock = self.loop.call_later(self.patience, self.cut_off_if_answered)
+
+    def on_message_complete(self) -> None:
+        """Stop the clock."""
+        self.stop_clock()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -62,6 +93,13 @@ class PatientProtocol(HttpToolsProtocol):
         """Cut the sender off unless all headers are there in time."""
         self.stop_clock()
         self.clock = self.loop.call_later(self.patience, self.transport.close)
+
+    def cut_off_if_answered(self) -> None:
+        """Cut off who was answered, as a rule refused, and goes on sending."""
+        if self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.clock = self.loop.call_later(1.0, self.cut_off_if_answered)
 
     def stop_clock(self) -> None:
         """Wait no longer."""
@@ -77,10 +115,8 @@ def serve(host: str, port: int, settings: ServiceSettings, crew: Crew) -> int:
     """
     listener = listening(host, port)
     where = address_of(listener)
-    sys.stderr.write(
-        f"inkdigits serves at {where} (documentation: {where}/docs). Ctrl-C stops it.\n"
-    )
-    return run(create_app(settings, crew), listener, settings)
+    greeting = f"inkdigits serves at {where} (documentation: {where}/docs). Ctrl-C stops it.\n"
+    return run(create_app(settings, crew, patient=False), listener, settings, greeting)
 
 
 def address_of(listener: socket.socket) -> str:
@@ -90,8 +126,10 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def run(app: Starlette, listener: socket.socket, settings: ServiceSettings) -> int:
-    """Serve `app` at `listener`; raises what keeps its readers from starting."""
+def run(
+    app: Starlette, listener: socket.socket, settings: ServiceSettings, greeting: str = ""
+) -> int:
+    """Serve `app` at `listener`, greet once it is ready; raises what keeps it from starting."""
     PatientProtocol.patience = settings.max_seconds
     config = uvicorn.Config(
         app,
@@ -105,9 +143,11 @@ def run(app: Starlette, listener: socket.socket, settings: ServiceSettings) -> i
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     try:
-        Server(config).run(sockets=[listener])
+        Server(config, greeting).run(sockets=[listener])
     except SystemExit:  # what Uvicorn does when the application does not start
         raise app.state.desk.failure from None
+    if app.state.desk.failure is not None:
+        raise app.state.desk.failure
     return int(ExitCode.DONE)
 
 

@@ -7,6 +7,7 @@ whether it may begin an accepted text, so that it never follows a road that lead
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,10 @@ MAX_LENGTH = 512
 """Digits of the longest number."""
 MAX_PATTERN = 500
 """Characters of the longest pattern."""
+MAX_REPEATED = 5000
+"""Characters that a pattern may have with all its repeats written out: more take seconds."""
+SIGNS = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()]|\{(\d*),?(\d*)\}|.)", re.DOTALL)
+"""The signs of a pattern; of a count, its least and its most."""
 PROBE = 40
 """Digits of the texts that a new pattern is tried on."""
 PATTERN_SECONDS = 0.25
@@ -181,6 +186,7 @@ def check_pattern(pattern: str, length: int) -> None:
         raise UsageError(
             f"a pattern has at most {MAX_PATTERN} characters, got {len(pattern)}.", "Shorten it."
         )
+    check_repeats(pattern)
     for probe in ("0" * length, "1" * length, ("1234567890" * length)[:length]):
         matches(pattern, probe)
         matches(pattern, probe, partial=True)
@@ -193,13 +199,42 @@ def check_pattern(pattern: str, length: int) -> None:
         )
 
 
+def check_repeats(pattern: str) -> None:
+    """Raise UsageError where the counts of a pattern, `{5}` or `{2,9}`, make it too large."""
+    if written_out(pattern) > MAX_REPEATED:
+        raise UsageError(
+            f"the pattern {pattern!r} repeats too much.",
+            f"A number has at most {MAX_LENGTH} digits.",
+        )
+
+
+def written_out(pattern: str) -> int:
+    """Return how many signs a pattern has, a class being one, with its counts written out."""
+    sizes, last = [0], 0  # of the open groups, the innermost last; of what a count would repeat
+    for sign, least, most in SIGNS.findall(pattern):
+        if sign == "(":
+            sizes.append(0)
+        elif sign == ")" and len(sizes) > 1:
+            last = sizes.pop()
+            sizes[-1] += last
+        elif least or most:
+            # More digits than these are too many already.
+            count = max(int(digits[:9]) for digits in (least, most) if digits)
+            sizes[-1] += last * max(0, count - 1)
+            last *= max(1, count)
+        else:
+            last = 1
+            sizes[-1] += 1
+    return sum(sizes)
+
+
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> Pattern[str]:
     """Return the compiled `pattern`; raises UsageError when it is none that texts can begin."""
     import regex  # its import takes longer than a reading
 
     try:
-        expression = regex.compile(pattern)
+        expression = regex.compile(pattern, cache_pattern=False)
     except Exception as error:  # besides its own error, deep nesting ends in others
         raise UsageError(
             f"the pattern {pattern!r} is no regular expression: {error}.",

@@ -30,6 +30,8 @@ LOOKED_AT = 4
 """So many candidates of a number are looked at, at least, where more than the best one matters."""
 DOUBTED = 8
 """So many are looked at where the best one is no number, to learn how probably it is one."""
+NO_DIGIT = 0.5
+"""What is more probably no digit than this is none, whatever is known of the number."""
 LEAST_NUMBER = 0.15
 """What is a number with less probability than this is none; with more it is read, as unsure."""
 
@@ -304,7 +306,9 @@ class Reader:
                 around[int(candidate.text)] += candidate.probability
         shares, agreed = (framed + around) / np.float32(2), np.minimum(framed, around)
         if shares.max() <= 1 - shares.sum():
-            return "not_a_digit"
+            # Where no text fits what is known, it is not the ink that is no digit.
+            fits = self._constraints is None or bool(number.candidates)
+            return "not_a_digit" if fits or digit.not_a_digit > NO_DIGIT else "unsure"
         found = self._best_digit(shares, digit.frame.box)
         if isinstance(found, Number) and agreed.max() <= 1 - agreed.sum():
             return replace(found, reason="unsure")
@@ -322,8 +326,15 @@ class Reader:
         found = Digit(best, confidence, box)
         alternatives = [Alternative(str(digit), float(shares[digit])) for digit in others]
         number = Number(str(best), confidence, box, (found,), tuple(alternatives))
-        threshold = threshold_of(self._digit_model, self._digit_selection)
+        threshold = self._least(threshold_of(self._digit_model, self._digit_selection))
         return number if confidence >= threshold else replace(number, reason="unsure")
+
+    def _least(self, threshold: float) -> float:
+        """Return the least confidence of what is told for sure, given that without constraints.
+
+        What fulfils them may be what was hardly seen.
+        """
+        return threshold if self._constraints is None else max(threshold, LEAST_NUMBER)
 
     def _judge_number(self, seen: SeenNumber) -> Number | Reason:
         """Return the reading of one number, or why there is none."""
@@ -337,7 +348,7 @@ class Reader:
         alternatives = [Alternative(other.text, self._trust(other)) for other in others]
         digits, trust = digits_of(seen, best), self._trust(best)
         number = Number(best.text, trust, seen.box, digits, tuple(alternatives))
-        if doubtful or trust < threshold_of(self._line_model, self._line_selection):
+        if doubtful or trust < self._least(threshold_of(self._line_model, self._line_selection)):
             return replace(number, reason="unsure")
         return number
 

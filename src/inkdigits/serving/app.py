@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from inkdigits.artefact.metadata import LINE_LABELS
-from inkdigits.errors import InkdigitsError, TooBusy
+from inkdigits.errors import InkdigitsError, InvalidData, TooBusy
+from inkdigits.reading.result import Reading
 from inkdigits.serving.crew import Crew
 from inkdigits.serving.desk import Desk
-from inkdigits.serving.headers import SecurityHeaders
+from inkdigits.serving.headers import PageFiles, SecurityHeaders
 from inkdigits.serving.metrics import Metrics
 from inkdigits.serving.openapi import openapi
 from inkdigits.serving.page_files import PAGE
@@ -36,23 +37,28 @@ DIGIT_MODEL = Path(__file__).parent.parent / "reading" / "assets" / "digit.onnx"
 READ = "/v1/read"
 RETRY_SECONDS = 1
 Handler = Callable[[Request], Awaitable[Response]]
+Told = tuple[str, Answer]
+"""How an image is called, and what became of it."""
 
 # Not every machine's own table knows these.
 mimetypes.add_type("text/javascript", ".mjs")
 mimetypes.add_type("application/wasm", ".wasm")
 
 
-def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette:
+def create_app(
+    settings: ServiceSettings, crew: Crew | None = None, *, patient: bool = True
+) -> Starlette:
     """Return the service as an ASGI application; its processes start and end with it.
 
-    A `crew` may be there already.
+    A `crew` may be there already. One that is not `patient` answers 503 while it starts, instead of
+    nothing at all; what keeps it from starting is then its desk's `failure`.
     """
     metrics = Metrics()
     desk = Desk(settings, metrics, crew)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await desk.start()
+        await desk.start() if patient else desk.open()
         yield
         await desk.stop()
 
@@ -63,7 +69,7 @@ def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette
     ]
     # Otherwise the page would answer for a route that is asked in another way.
     others = [Route(route.path, other_method(route)) for route in routes]
-    page = Mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    page = Mount("/", PageFiles(directory=PAGE, html=True), name="page")
     handlers: Any = {InkdigitsError: named, HTTPException: other, Exception: unexpected}
     app = Starlette(routes=[*routes, *others, page], exception_handlers=handlers, lifespan=lifespan)
     app.add_middleware(SecurityHeaders)
@@ -77,20 +83,22 @@ def create_app(settings: ServiceSettings, crew: Crew | None = None) -> Starlette
 def reading_routes(desk: Desk, metrics: Metrics, settings: ServiceSettings) -> list[Route]:
     """Return what reads, and what tells of the model that does."""
 
-    async def jobs_of(request: Request, wanted: Any) -> list[Job]:
+    async def answered(request: Request, wanted: Any, most: int | None = None) -> list[Told]:
         check_key(request, settings.api_key)
         options = options_of(request)
         desk.check_ready()
-        desk.check_room()
         name = request.query_params.get(NAME, UNNAMED)
-        uploads = await uploads_of(request, settings, name)
-        return [Job(upload.name, upload.content, options, wanted) for upload in uploads]
+        with desk.place():  # before the image is sent: else any number of them are held
+            uploads = (await uploads_of(request, settings, name))[:most]
+            jobs = [Job(upload.name, upload.content, options, wanted) for upload in uploads]
+            answers = await unless_gone(request, desk.read(jobs))
+        return [(job.name, answer) for job, answer in zip(jobs, answers, strict=True)]
 
     async def read(request: Request) -> Response:
-        return reading_of(await desk.answers(await jobs_of(request, "reading")))
+        return reading_of(await answered(request, "reading"))
 
     async def inspect(request: Request) -> Response:
-        (answer, *_) = await desk.answers((await jobs_of(request, "picture"))[:1])
+        ((_, answer),) = await answered(request, "picture", most=1)
         if answer.hint is not None:
             return refusal(answer)
         return Response(answer.body, media_type="image/png")
@@ -106,19 +114,33 @@ def reading_routes(desk: Desk, metrics: Metrics, settings: ServiceSettings) -> l
     ]
 
 
-def reading_of(answers: list[Answer]) -> Response:
+async def unless_gone(request: Request, work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
+    """Return what `work` does; break it off, and raise InvalidData, once nobody waits for it."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # the body is read: the next is the end
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise InvalidData("the request was broken off.")
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+def reading_of(told: list[Told]) -> Response:
     """Return one answer as it is, several as a list; what all were refused for is an error."""
-    refused = next((answer for answer in answers if answer.result == "refused"), None)
+    refused = next((answer for _, answer in told if answer.result == "refused"), None)
     if refused is not None:
         return refusal(refused)
-    if len(answers) == 1:
-        (answer,) = answers
+    if len(told) == 1:
+        ((_, answer),) = told
         if answer.hint is not None:
             return refusal(answer)
         return Response(answer.body, answer.status, media_type="application/json")
     bodies = b", ".join(
-        answer.body if answer.hint is None else json.dumps(failed(answer)).encode()
-        for answer in answers
+        answer.body if answer.hint is None else json.dumps(failed(name, answer)).encode()
+        for name, answer in told
     )
     return Response(b'{"readings": [' + bodies + b"]}", media_type="application/json")
 
@@ -128,9 +150,10 @@ def refusal(answer: Answer) -> Response:
     return problem(answer.status, answer.body.decode(), answer.hint or "")
 
 
-def failed(answer: Answer) -> dict[str, Any]:
+def failed(name: str, answer: Answer) -> dict[str, Any]:
     """Return an answer that tells of an error as what became of one image among others."""
-    return {"status": "error", "text": "", "error": answer.body.decode()}
+    reading = Reading(name, "error", "", 0.0, (), error=answer.body.decode())
+    return reading.to_dict()
 
 
 def counted(handle: Handler, metrics: Metrics) -> Handler:
@@ -183,11 +206,13 @@ def health_routes(desk: Desk, metrics: Metrics) -> list[Route]:
 def digit_model(desk: Desk, settings: ServiceSettings) -> Handler:
     """Return what answers with the model for single digits that the service itself reads with."""
 
-    async def send(_request: Request) -> Response:
+    async def send(request: Request) -> Response:
         desk.check_ready()
         path = settings.model
         if path is None or desk.metadata["labels"] == LINE_LABELS:
             path = DIGIT_MODEL
+        else:  # the bundled one is public
+            check_key(request, settings.api_key)
         return FileResponse(path, media_type="application/octet-stream")
 
     return send

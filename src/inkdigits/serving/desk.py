@@ -76,12 +76,26 @@ class Desk:
     def _has_room(self) -> bool:
         return self._waiting < self._most
 
-    async def start(self) -> None:
-        """Wait until the first process can read; raises what keeps it from that."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether an image was read, so that others can be."""
+        return self._first.is_set() and self.failure is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request has a place."""
+        return self._waiting == 0
+
+    def open(self) -> None:
+        """Start the processes, and listen to them from now on."""
         self._loop = asyncio.get_running_loop()
         self._crew.start()
         for process in self._crew.processes:
             self._listen(process)
+
+    async def start(self) -> None:
+        """Open, and wait until the first process can read; raises what keeps it from that."""
+        self.open()
         await self._first.wait()
         if self.failure is not None:
             raise self.failure
@@ -97,18 +111,29 @@ class Desk:
 
     async def answers(self, jobs: Sequence[Job]) -> list[Answer]:
         """Return the answer to each job of a request, in order; raises TooBusy."""
-        with self._place():
-            wishes = [Wish(job, self._loop.create_future()) for job in jobs]
-            self._queue.extend(wishes)
-            self._hand_out()
+        with self.place():
+            return await self.read(jobs)
+
+    async def read(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Return the answer to each job of a request that has its place, in order.
+
+        Broken off, it takes back what nobody reads yet.
+        """
+        wishes = [Wish(job, self._loop.create_future()) for job in jobs]
+        self._queue.extend(wishes)
+        self._hand_out()
+        try:
             answers = [await wish.answer for wish in wishes]
+        finally:
+            for wish in wishes:
+                wish.answer.cancel()
         for answer in answers:
             self._metrics.count(answer)
         return answers
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Take a place in the queue for as long as a request is read; raises TooBusy."""
+    def place(self) -> Iterator[None]:
+        """Take a place for as long as a request is received and read; raises TooBusy."""
         self.check_room()
         self._waiting += 1
         self._metrics.queue.set(self._waiting)

@@ -23,7 +23,7 @@ from inkdigits.serving.settings import ServiceSettings
 
 BLANK_PAGE = b"P5 8 8 255 " + bytes([255] * 64)
 """What a process reads before it says that it is ready."""
-KEPT_READERS = 256
+KEPT_READERS = 32
 BEHIND_THE_FRONT = 5
 """So much nicer than the front, which must take, refuse and answer while all cores read."""
 UNREADABLE = 422

@@ -13,11 +13,11 @@ from inkdigits.reading.cores import cores
 class ServiceSettings:
     """How the service works; the defaults suit a small machine.
 
-    `model` is an ONNX artefact, None for the bundled ones; `api_key` is asked of every request but
-    those for health. A request has at most `max_bytes` and `max_files`, an image at most
+    `model` is an ONNX artefact, None for the bundled ones; `api_key` is asked of who reads, and of
+    who asks for the model. A request has at most `max_bytes` and `max_files`, an image at most
     `max_pixels`; it must arrive within `max_seconds`, and its decoding take no longer either.
     `workers` images are read at once; `queue` requests may wait for that, more are refused. Raises
-    UsageError for values below 1.
+    UsageError for values below 1, and for a key that no client can send.
     """
 
     model: Path | None = None
@@ -32,10 +32,16 @@ class ServiceSettings:
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_files", "max_pixels", "max_seconds", "queue"):
             value = getattr(self, name)
-            if value < 1:
+            if not value >= 1:
                 raise UsageError(f"{name.replace('_', '-')} must be at least 1, got {value}.")
         if self.workers < 0:
             raise UsageError(f"workers must be 0 (all cores) or more, got {self.workers}.")
+        key = self.api_key
+        if key is not None and not (key.strip() and key.isascii() and key.isprintable()):
+            raise UsageError(
+                f"the key of the service must be letters, digits and signs of ASCII, got {key!r}.",
+                "Leave --api-key and INKDIGITS_API_KEY out to ask for none.",
+            )
 
     @property
     def threads(self) -> int:
