@@ -141,6 +141,113 @@ def test_what_the_network_saw_is_asked_for_only_when_looked_at(page: Page) -> No
     assert asked == ["POST"]
 
 
+def test_what_becomes_known_of_a_picture_has_it_read_again(page: Page, sevens: Path) -> None:
+    draw(page, SEVEN)
+    expect(page.locator("#text")).to_have_text("7")
+    page.set_input_files("#files", sevens)
+    expect(page.locator("#text")).to_have_text("77")
+    page.click("#known summary")
+    page.fill("#pattern", r"8\d")
+    page.keyboard.press("Tab")
+    expect(page.locator("#note")).to_have_class("bad")
+    expect(page.locator("#picture")).to_be_visible()
+    page.fill("#pattern", "")
+    page.keyboard.press("Tab")
+    expect(page.locator("#text")).to_have_text("77")
+    expect(page.locator("#history tr")).to_have_count(1)
+
+
+def slow(page: Page, milliseconds: int = 700) -> None:
+    """Let every answer come late."""
+
+    def wait(route: Route) -> None:
+        page.wait_for_timeout(milliseconds)
+        route.continue_()
+
+    page.route("**/v1/read*", wait)
+
+
+def test_what_is_kept_is_what_the_sheet_says(page: Page) -> None:
+    draw(page, ONE)
+    expect(page.locator("#text")).to_have_text("1")
+    page.keyboard.press("Escape")
+    draw(page, SEVEN)
+    page.click("#keep")
+    expect(page.locator("#history td").nth(1)).to_have_text("7")
+
+
+def test_what_is_forgotten_while_it_is_read_is_not_saved(page: Page, sevens: Path) -> None:
+    slow(page)
+    page.set_input_files("#files", sevens)
+    page.click("#forget")
+    expect(page.locator("#status")).to_have_css("clip-path", "none")
+    expect(page.locator("#text")).to_have_text("77")
+    page.unroute_all()
+    page.set_input_files("#files", sevens)
+    expect(page.locator("#history tr")).to_have_count(1)
+    expect(page.locator("#history tr.waiting")).to_have_count(0)
+    with page.expect_download() as waiting:
+        page.click("#csv")
+    assert len(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_name_is_no_formula(page: Page, sevens: Path) -> None:
+    named = sevens.rename(sevens.with_name("=1+1.png"))
+    page.set_input_files("#files", named)
+    expect(page.locator("#text")).to_have_text("77")
+    with page.expect_download() as waiting:
+        page.click("#csv")
+    assert '"\'=1+1.png"' in Path(waiting.value.path()).read_text(encoding="utf-8")
+
+
+def test_one_pointer_draws_and_only_with_its_main_button(page: Page) -> None:
+    box = page.locator("#pad").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 50)
+    page.mouse.down(button="right")
+    page.mouse.move(box["x"] + 150, box["y"] + 150)
+    page.mouse.up(button="right")
+    expect(page.locator("#invitation")).to_be_visible()
+    draw(page, SEVEN)
+    expect(page.locator("#text")).to_have_text("7")
+    page.keyboard.press("Escape")
+    page.evaluate(
+        """() => {
+          const pad = document.getElementById("pad"), { left, top } = pad.getBoundingClientRect();
+          const send = (kind, pointerId, x, y) => pad.dispatchEvent(new PointerEvent(kind, {
+            pointerId, clientX: left + x, clientY: top + y, button: kind === "pointermove" ? -1 : 0,
+          }));
+          pad.setPointerCapture = () => {};
+          send("pointerdown", 7, 200, 40);
+          send("pointerdown", 8, 20, 20);
+          for (let y = 40; y < 160; y += 10) {
+            send("pointermove", 7, 200, y);
+            send("pointermove", 8, 20, y);
+          }
+          send("pointerup", 8, 20, 20);
+          send("pointerup", 7, 200, 160);
+        }"""
+    )
+    expect(page.locator("#text")).to_have_text("1")
+
+
+def test_many_numbers_leave_room_for_the_rest(page: Page, tmp_path: Path) -> None:
+    sheet = np.full((1400, 900), 240, np.uint8)
+    for top in range(100, 1300, 150):
+        for left in (100, 400, 700):
+            corners = np.array([[left, top], [left + 40, top], [left + 14, top + 70]])
+            cv2.polylines(sheet, [corners], False, 30, 8, cv2.LINE_AA)
+            corners[:, 0] += 60
+            cv2.polylines(sheet, [corners], False, 30, 8, cv2.LINE_AA)
+    path = tmp_path / "sheet.png"
+    cv2.imwrite(str(path), sheet)
+    page.set_input_files("#files", path)
+    expect(page.locator("#text")).to_have_class("long")
+    box = page.locator("#text").bounding_box()
+    assert box is not None and box["height"] < 300
+    expect(page.locator("#digits .rest")).to_have_text("the first 40 of 48 digits")
+
+
 def test_a_service_with_a_key_is_given_it(page: Page) -> None:
     keys: list[str | None] = []
 

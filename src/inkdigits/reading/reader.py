@@ -34,6 +34,12 @@ NO_DIGIT = 0.5
 """What is more probably no digit than this is none, whatever is known of the number."""
 LEAST_NUMBER = 0.15
 """What is a number with less probability than this is none; with more it is read, as unsure."""
+LEAST_SEEN = 0.01
+"""A text that fulfils the constraints, but has less probability by what was seen, is unsure.
+
+So are three of four cheque amounts that are said to have a digit more than they have; of those of
+which the right length is known, one in three hundred.
+"""
 
 
 @dataclass(frozen=True)
@@ -326,15 +332,10 @@ class Reader:
         found = Digit(best, confidence, box)
         alternatives = [Alternative(str(digit), float(shares[digit])) for digit in others]
         number = Number(str(best), confidence, box, (found,), tuple(alternatives))
-        threshold = self._least(threshold_of(self._digit_model, self._digit_selection))
+        threshold = threshold_of(self._digit_model, self._digit_selection)
+        if self._constraints is not None:
+            threshold = max(threshold, LEAST_NUMBER)
         return number if confidence >= threshold else replace(number, reason="unsure")
-
-    def _least(self, threshold: float) -> float:
-        """Return the least confidence of what is told for sure, given that without constraints.
-
-        What fulfils them may be what was hardly seen.
-        """
-        return threshold if self._constraints is None else max(threshold, LEAST_NUMBER)
 
     def _judge_number(self, seen: SeenNumber) -> Number | Reason:
         """Return the reading of one number, or why there is none."""
@@ -348,7 +349,9 @@ class Reader:
         alternatives = [Alternative(other.text, self._trust(other)) for other in others]
         digits, trust = digits_of(seen, best), self._trust(best)
         number = Number(best.text, trust, seen.box, digits, tuple(alternatives))
-        if doubtful or trust < self._least(threshold_of(self._line_model, self._line_selection)):
+        hardly_seen = self._constraints is not None and best.probability < LEAST_SEEN
+        threshold = threshold_of(self._line_model, self._line_selection)
+        if doubtful or hardly_seen or trust < threshold:
             return replace(number, reason="unsure")
         return number
 

@@ -35,9 +35,17 @@ function doubts({ numbers }) {
 
 export function say(text, note, kind) {
   at("text").textContent = text || "—";
-  at("text").className = text ? "" : "empty";
+  at("text").className = text ? sized(text) : "empty";
+  if (at("text").className === "long") at("text").tabIndex = 0; // so that the keyboard scrolls it
+  else at("text").removeAttribute("tabindex");
   at("note").textContent = note;
   at("note").className = kind;
+}
+
+/** How a text is set: what has many lines, or a long one, is small and can be scrolled. */
+function sized(text) {
+  const lines = text.split("\n");
+  return lines.length > 3 || lines.some((line) => line.length > 24) ? "long" : "";
 }
 
 /** Show that nothing was written or shown yet. */
@@ -76,8 +84,11 @@ function tenBars(number) {
 }
 
 function digitBars(numbers) {
-  const digits = numbers.flatMap((number) => number.digits).slice(0, MOST_DIGITS);
-  return digits.map(({ digit, confidence }) => bar(String(digit), confidence, true));
+  const all = numbers.flatMap((number) => number.digits);
+  const bars = all.slice(0, MOST_DIGITS)
+    .map(({ digit, confidence }) => bar(String(digit), confidence, true));
+  if (all.length <= MOST_DIGITS) return bars;
+  return [...bars, element("li", `the first ${MOST_DIGITS} of ${all.length} digits`, "rest")];
 }
 
 function bar(digit, share, chosen) {

@@ -17,3 +17,14 @@ export function element(kind, text, className) {
 export function announce(text) {
   at("status").textContent = text;
 }
+
+const SHOWN = 2500; // milliseconds
+let hiding = 0;
+
+/** Tell everybody something in passing. */
+export function toast(text) {
+  announce(text);
+  at("status").classList.add("shown");
+  clearTimeout(hiding);
+  hiding = setTimeout(() => at("status").classList.remove("shown"), SHOWN);
+}

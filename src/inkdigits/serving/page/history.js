@@ -1,15 +1,15 @@
 // What was read before, to look at and to take along; it is gone when the page is left.
 import { inShort } from "./answer.js";
-import { announce, at, element } from "./dom.js";
+import { at, element, toast } from "./dom.js";
 
 const THUMB = { width: 72, height: 44 };
-const readings = [];
+const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would carry out
 
 export function startHistory() {
   at("copy").addEventListener("click", copy);
   at("csv").addEventListener("click", () => save("readings.csv", asCsv(), "text/csv"));
   at("json").addEventListener("click", () => {
-    save("readings.json", JSON.stringify(readings, null, 2), "application/json");
+    save("readings.json", JSON.stringify(readings(), null, 2), "application/json");
   });
   at("forget").addEventListener("click", forget);
 }
@@ -23,9 +23,14 @@ export function addRow(name) {
   return row;
 }
 
+/** The answers that the table holds, the first that was asked for first. */
+function readings() {
+  return [...at("history").children].reverse().flatMap(({ answer }) => answer ?? []);
+}
+
 /** Fill a row with its answer; `image` is its ImageBitmap or null. */
 export function fillRow(row, answer, image) {
-  readings.push(answer);
+  row.answer = answer;
   row.className = answer.status === "ok" ? "" : "bad";
   const name = element("td", answer.image);
   if (image) name.prepend(thumbnail(image));
@@ -45,10 +50,9 @@ function thumbnail(image) {
 }
 
 function forget() {
-  readings.length = 0;
   at("history").replaceChildren();
   showTable();
-  announce("Forgotten.");
+  toast("Forgotten.");
 }
 
 function showTable() {
@@ -58,20 +62,23 @@ function showTable() {
 }
 
 async function copy() {
-  const text = readings.map((one) => one.text).join("\n");
+  const text = readings().map((one) => one.text).join("\n");
   try {
     await navigator.clipboard.writeText(text);
-    announce("Copied.");
+    toast("Copied.");
   } catch {
-    announce("This browser does not let the page copy.");
+    toast("This browser does not let the page copy.");
   }
 }
 
-const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+function quoted(value) {
+  const text = String(value ?? "").replaceAll('"', '""');
+  return `"${FORMULA.test(text) ? "'" : ""}${text}"`;
+}
 
 function asCsv() {
   const head = ["image", "status", "text", "confidence", "reason", "error"];
-  const rows = readings.map((one) => head.map((name) => quoted(one[name])).join(","));
+  const rows = readings().map((one) => head.map((name) => quoted(one[name])).join(","));
   return `${[head.join(","), ...rows].join("\r\n")}\r\n`;
 }
 
@@ -81,5 +88,5 @@ function save(name, text, type) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  announce(`${name} saved.`);
+  toast(`${name} saved.`);
 }

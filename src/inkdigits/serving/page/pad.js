@@ -1,5 +1,5 @@
 // The sheet to write on. Strokes are kept as points, so that the last one can be taken back.
-import { at } from "./dom.js";
+import { announce, at } from "./dom.js";
 
 const WAIT = 120; // milliseconds of rest after a stroke before it is read
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -11,7 +11,10 @@ const ink = pad.getContext("2d");
 const nib = { x: pad.width / 2, y: pad.height / 4 };
 let strokes = [];
 let current = null;
+let pointer = null; // that which draws; a second finger, or the hand beside the pen, does not
 let timer = 0;
+let version = 0;
+let reading = Promise.resolve();
 let written = () => {};
 
 /** Call `onWritten` with a PNG blob whenever the pen rests, and with null when all is cleared. */
@@ -20,15 +23,21 @@ export function startPad(onWritten) {
   if (matchMedia(NARROW).matches) pad.height = at("marks").height = TALL;
   pad.parentElement.style.aspectRatio = pad.width / pad.height;
   pad.addEventListener("pointerdown", (event) => {
-    pad.setPointerCapture(event.pointerId);
+    if (pointer !== null || event.button !== 0) return;
+    pointer = event.pointerId;
+    pad.setPointerCapture(pointer);
     begin(placeOf(event));
   });
   pad.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
     goOn((events.length ? events : [event]).map(placeOf));
   });
-  for (const name of ["pointerup", "pointercancel"]) pad.addEventListener(name, end);
+  for (const name of ["pointerup", "pointercancel"]) {
+    pad.addEventListener(name, (event) => { if (event.pointerId === pointer) end(); });
+  }
   pad.addEventListener("keydown", byKey);
+  pad.addEventListener("focus", () => { if (pad.matches(":focus-visible")) showNib(); });
   pad.addEventListener("blur", () => { end(); at("nib").hidden = true; });
   repaint();
 }
@@ -37,9 +46,20 @@ export function startPad(onWritten) {
 export function settle() {
   clearTimeout(timer);
   repaint();
-  if (!strokes.length) return written(null);
-  timer = setTimeout(() => pad.toBlob((blob) => written(blob)), WAIT);
-  return undefined;
+  const mine = ++version;
+  const read = (done) => pad.toBlob((blob) => done(mine === version ? written(blob) : reading));
+  reading = strokes.length
+    ? new Promise((done) => { timer = setTimeout(read, WAIT, done); })
+    : written(null);
+}
+
+/** Wait until what is on the sheet now was read. */
+export async function settled() {
+  let last = null;
+  while (last !== reading) {
+    last = reading;
+    await last;
+  }
 }
 
 export function undo() {
@@ -51,8 +71,6 @@ export function clear() {
   current = null;
   settle();
 }
-
-export const isEmpty = () => strokes.length === 0;
 
 function begin(place) {
   current = { points: [place], width: Number(at("pen").value) };
@@ -67,6 +85,7 @@ function goOn(places) {
 }
 
 function end() {
+  pointer = null;
   if (!current) return;
   current = null;
   settle();
@@ -86,6 +105,7 @@ function byKey(event) {
   if (way) move(way, event.shiftKey ? SMALL_STEP : STEP);
   else if (current) end();
   else begin([nib.x, nib.y]);
+  if (!way) announce(current ? "Pen down." : "Pen up.");
   showNib();
 }
 
@@ -104,7 +124,7 @@ function showNib() {
 }
 
 function repaint() {
-  at("invitation").hidden = !isEmpty();
+  at("invitation").hidden = strokes.length > 0;
   ink.fillStyle = "#ffffff";
   ink.fillRect(0, 0, pad.width, pad.height);
   ink.strokeStyle = "#1d2733";

@@ -3,7 +3,7 @@ import { say, showAnswer, showNothing } from "./answer.js";
 import { startCamera } from "./camera.js";
 import { at } from "./dom.js";
 import { addRow, fillRow, startHistory } from "./history.js";
-import { clear, isEmpty, settle, startPad, undo } from "./pad.js";
+import { clear, settle, settled, startPad, undo } from "./pad.js";
 import { known, service } from "./service.js";
 
 const exported = "local" in document.documentElement.dataset;
@@ -17,16 +17,15 @@ async function openReader() {
   return openLocal();
 }
 
-/** Read a drawing, or an image that has a row, and show the answer unless something came since. */
+/** Read a drawing, or an image that has a row; show the answer unless something came since. */
 async function read(blob, name, row) {
   const mine = ++turn;
   const image = row ? await createImageBitmap(blob).catch(() => null) : null;
   const answer = await ask(blob, name);
   if (row) fillRow(row, answer, image);
   if (mine !== turn) return;
-  const drawn = !row;
-  shown = { blob, answer, drawn };
-  showAnswer(answer, image, drawn);
+  shown = { blob, answer, row };
+  showAnswer(answer, image, !row);
   await see();
 }
 
@@ -68,11 +67,20 @@ async function take(files) {
   for (const [n, file] of files.entries()) await read(file, file.name || "pasted", rows[n]);
 }
 
-/** Keep the reading of the drawing in the history. */
+/** Keep the reading of the drawing, as it is now, in the history. */
 async function keep() {
-  if (!shown?.drawn) return;
+  await settled();
+  if (!shown || shown.row) return;
   const { blob, answer } = shown;
   fillRow(addRow(answer.image), answer, await createImageBitmap(blob));
+}
+
+/** Read what is shown again, as something else became known of it. */
+function readAgain() {
+  if (!shown) return;
+  const { blob, answer, row } = shown;
+  if (row) read(blob, answer.image, row);
+  else settle();
 }
 
 function byKey(event) {
@@ -110,7 +118,8 @@ function showLocalMode() {
   at("other-mode").textContent = "Read by the service";
   at("other-mode").href = "./";
   at("other-mode").hidden = at("api").hidden = exported;
-  reader.catch((error) => say("", error.message, "bad"));
+  say("", "The network is being loaded …", "");
+  reader.then(() => shown ?? showNothing(), (error) => say("", error.message, "bad"));
 }
 
 startPad(written);
@@ -129,6 +138,6 @@ at("clear").addEventListener("click", clear);
 at("keep").addEventListener("click", keep);
 at("seen").addEventListener("toggle", see);
 for (const field of [...known, at("key")]) {
-  field.addEventListener("change", () => isEmpty() || settle());
+  field.addEventListener("change", readAgain);
 }
 if (local) showLocalMode();

@@ -1,6 +1,7 @@
 // The reader behind HTTP: the service that this page comes from.
 import { at, element } from "./dom.js";
 
+const ASCII = /^[\x20-\x7e]*$/;
 const KNOWN = ["layout", "length", "max", "pattern", "checksum"];
 export const known = KNOWN.map(at);
 
@@ -29,6 +30,7 @@ async function post(path, blob, more) {
   const query = new URLSearchParams(more);
   for (const field of known) if (field.value) query.set(field.id, field.value);
   const headers = { "Content-Type": blob.type || "application/octet-stream" };
+  if (!ASCII.test(at("key").value)) throw new Error("A key has no such letters.");
   if (at("key").value) headers.Authorization = `Bearer ${at("key").value}`;
   try {
     return await fetch(`${path}?${query}`, { method: "POST", body: blob, headers });
@@ -38,6 +40,7 @@ async function post(path, blob, more) {
 }
 
 function refused({ status, message, hint }) {
-  if (status === 401) at("key-field").hidden = false;
-  return new Error(`${message} ${hint}`);
+  if (status !== 401) return new Error(`${message} ${hint}`);
+  at("key-field").hidden = false;
+  return new Error(`${message} Type it into the field below.`);
 }
