@@ -16,7 +16,7 @@ from inkdigits.evaluation.labelled_numbers import labelled_numbers
 from inkdigits.reading.table_file import write_table
 from inkdigits.reading.table_rows import read_table
 from inkdigits.review.decisions import Book, Decision, Decisions, decisions_path, load
-from inkdigits.review.export import corrected
+from inkdigits.review.export import corrected, write_labels
 from inkdigits.review.items import Key, items_of
 
 Row = dict[str, Any]
@@ -136,6 +136,25 @@ def test_an_image_that_is_gone_is_left_out_and_told(
     assert labelled_numbers(tmp_path / "labels")[1] == ["77", "42", "78"]
     told = capfd.readouterr().err
     assert "'b.png' is left out" in told and "3 labelled images" in told
+
+
+def test_an_image_that_no_program_opens_is_left_out(reviewed: Path, tmp_path: Path) -> None:
+    (reviewed.parent / "a.png").write_bytes(b"no image")
+    count, failed = write_labels(
+        reviewed, Book(load(decisions_path(reviewed))[0]), tmp_path / "out"
+    )
+    assert "a.png" in failed[0]
+    assert "a.png" not in (tmp_path / "out" / "labels.csv").read_text()
+    assert len(labelled_numbers(tmp_path / "out")[0]) == count
+
+
+def test_no_number_there_stands_where_one_is_read_later() -> None:
+    empty, filled = (row_of("d.png", text, 0.9) for text in ("", "3"))
+    said = Decision("id", "d.png", None, "none", "", "", "me", "now")
+    book = Book([said])
+    assert corrected(empty, book)["review"] == "accepted"
+    row = corrected(filled, book)
+    assert (row["status"], row["text"], row["review"]) == ("rejected", "", "corrected")
 
 
 def test_single_digits_load_as_a_folder_of_labelled_images(

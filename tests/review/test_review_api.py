@@ -72,7 +72,8 @@ def test_items_come_with_pictures_boxes_and_other_texts(client: httpx.Client) ->
     assert cv2.imdecode(np.frombuffer(answer.content, np.uint8), 0).shape == (80, 76)
     assert "no such file" in client.get(f"/v1/items/{items['gone.png']['item']}").json()["error"]
     broken = items["text.png"]["item"]
-    assert "error" in client.get(f"/v1/items/{broken}").json()
+    told = client.get(f"/v1/items/{broken}").json()
+    assert "error" in told and told["numbers"] == told["texts"] == []
     assert client.get(f"/v1/items/{broken}/picture").status_code == 404
 
 
@@ -134,10 +135,27 @@ def test_two_reviewers_at_once_never_have_the_same(client: httpx.Client) -> None
     mine = {one["item"] for one in next_of(client, "anna", 6)}
     theirs = {one["item"] for one in next_of(client, "ben", 6)}
     assert len(mine) == len(theirs) == 6 and not mine & theirs
-    stolen = decide(client, id="ben-2", reviewer="ben", item=next(iter(mine)))
-    assert stolen.status_code == 409 and "someone else" in stolen.json()["error"]["message"]
+    item = next(iter(mine))
+    first = decide(client, id="ben-2", reviewer="ben", item=item)
+    later = decide(client, id="anna-3", reviewer="anna", item=item)
+    assert first.status_code == 200, "a service that was started anew has forgotten who has it"
+    assert later.status_code == 409 and "decided otherwise" in later.json()["error"]["message"]
+    undo = {"id": "ben-3", "reviewer": "ben", "undoes": "ben-2"}
+    assert client.post("/v1/undo", json=undo).status_code == 200
     for reviewer in ("anna", "ben"):
         client.post("/v1/release", json={"reviewer": reviewer})
+
+
+def test_a_page_of_another_table_decides_nothing_here(client: httpx.Client) -> None:
+    answer = client.post("/v1/next", json={"reviewer": "old", "count": 1}).json()
+    said = {"id": "old-1", "reviewer": "old", "item": answer["items"][0]["item"]}
+    for path, body in (("decisions", said), ("next", {"reviewer": "old", "count": 1})):
+        more = {"verdict": "read", "text": "7", "table": "another"}
+        refused = client.post(f"/v1/{path}", json=body | more)
+        assert refused.status_code == 409 and "another table" in refused.text
+    client.post("/v1/release", json={"reviewer": "old", "leaves": True})
+    told = {"reviewer": "old", "count": 1, "table": answer["table"]}
+    assert client.post("/v1/next", json=told).json()["items"] == []
 
 
 def test_progress_tells_what_error_remains(client: httpx.Client) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,59 @@ def test_other_texts_are_taken_by_the_arrows_and_items_left_for_later(
         assert press(page, "b", "Enter") == 1
         (told,) = wait_for_lines(page, results, 1)
         assert told["image"] == "scans/01.png"
+
+
+def test_an_image_that_is_gone_is_told_and_shows_nothing_else(
+    browser: Browser, results: Path
+) -> None:
+    (results.parent / "scans" / "01.png").unlink()
+    with service(results) as (_, address), watched(browser, address, REFUSED) as page:
+        press(page, "Enter")
+        expect(page.locator("#image")).to_have_text("scans/01.png")
+        expect(page.locator("#note")).to_contain_text("cannot open the image")
+        expect(page.locator("#note")).to_have_class("bad")
+        expect(page.locator("#picture")).to_have_attribute("aria-label", re.compile("no picture"))
+        page.keyboard.press("9")
+        expect(page.locator("#reading")).to_have_value("9")
+
+
+def test_a_page_of_another_table_says_so_and_decides_nothing(
+    browser: Browser, results: Path
+) -> None:
+    other = results.with_name("other.jsonl")
+    rows = results.read_text(encoding="utf-8").splitlines()
+    other.write_text("\n".join(rows[:5]) + "\n", encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with service(results, "--port", port) as (process, address):
+        with watched(browser, address, REFUSED) as page:
+            shown(page)
+            process.kill()
+            process.wait()
+            page.keyboard.press("Enter")
+            expect(page.locator("#trouble")).to_contain_text("does not answer")
+            with service(other, "--port", port):
+                expect(page.locator("#trouble")).to_contain_text("of another table")
+    assert lines_of(other) == []
+
+
+def test_what_was_left_for_later_comes_again(browser: Browser, results: Path) -> None:
+    few = results.with_name("few.jsonl")
+    rows = results.read_text(encoding="utf-8").splitlines()
+    few.write_text("\n".join(rows[:3]) + "\n", encoding="utf-8")
+    with service(few) as (_, address), watched(browser, address) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        later = press(page, "l")
+        press(page, "Enter")
+        press(page, "Enter")
+        expect(page.locator("#reading")).to_have_attribute("data-item", str(later))
+        page.keyboard.press("Enter")
+        expect(page.locator("#image")).to_have_text("Nothing left.")
+        count = len(asked)
+        page.wait_for_timeout(2000)
+        assert len(asked) - count < 6, "a page with nothing to do asks now and then"
 
 
 def test_filters_and_the_decided_again(browser: Browser, results: Path) -> None:

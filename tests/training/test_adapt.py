@@ -159,6 +159,12 @@ def test_errors_come_before_the_work(digits: Dataset, tmp_path: Path) -> None:
     folder = digits_folder(tmp_path / "mine", digits, 20)
     with pytest.raises(CannotWrite, match="is a folder"):
         adapt(folder, tmp_path)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(CannotWrite, match="no model"):
+        adapt(folder, notes)
+    assert notes.read_text() == "mine"
+    notes.unlink()
     with pytest.raises(ModelRefused, match="no such model file"):
         adapt(folder, tmp_path / "new.onnx", tmp_path / "nowhere.onnx")
     blank = np.full((40, 40), 255, np.uint8)

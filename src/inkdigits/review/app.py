@@ -20,7 +20,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from inkdigits.errors import InkdigitsError
+from inkdigits.errors import Conflict, InkdigitsError
+from inkdigits.files import write_text
 from inkdigits.review import requests as asked
 from inkdigits.review.desk import Desk, Handed
 from inkdigits.review.export import write_corrected, write_labels
@@ -97,8 +98,14 @@ def desk_routes(review: Review, views: Views) -> list[Route]:
     desk = review.desk
     turn = asyncio.Lock()  # a decision is on the disk before anything else is answered
 
-    async def following(request: Request) -> Response:
+    async def body_of(request: Request) -> dict[str, Any]:
         body = await json_of(request)
+        if asked.optional_name(body, "table") not in {None, desk.table}:
+            raise Conflict("this page is of another table.", "Reload it.")
+        return body
+
+    async def following(request: Request) -> Response:
+        body = await body_of(request)
         reviewer, wanted = asked.name_in(body, "reviewer"), asked.filter_in(body)
         n = len(desk.items)
         count = asked.whole_in(body, "count", asked.MOST_AT_ONCE)
@@ -111,10 +118,11 @@ def desk_routes(review: Review, views: Views) -> list[Route]:
             coming = desk.coming(reviewer, wanted, AHEAD)
         views.prepare([*(one.index for one in handed), *coming])
         items = [described(desk, one) for one in handed]
-        return as_json({"items": items, "lost": lost, "left": desk.left(wanted)})
+        state = {"items": items, "lost": lost, "left": desk.left(wanted), "table": desk.table}
+        return as_json(state)
 
     async def decide(request: Request) -> Response:
-        body = await json_of(request)
+        body = await body_of(request)
         parts = (
             asked.name_in(body, "id"),
             asked.name_in(body, "reviewer"),
@@ -128,16 +136,17 @@ def desk_routes(review: Review, views: Views) -> list[Route]:
         return as_json({"kept": parts[0]})
 
     async def undo(request: Request) -> Response:
-        body = await json_of(request)
+        body = await body_of(request)
         parts = [asked.name_in(body, field) for field in ("id", "reviewer", "undoes")]
         async with turn:
             await asyncio.to_thread(desk.undo, *parts)
         return as_json({"kept": parts[0]})
 
     async def release(request: Request) -> Response:
-        reviewer = asked.name_in(await json_of(request), "reviewer")
+        body = await json_of(request)
+        reviewer = asked.name_in(body, "reviewer")
         async with turn:
-            desk.release(reviewer)
+            desk.release(reviewer, leaves=body.get("leaves") is True)
         return as_json({"released": reviewer})
 
     handlers = {"next": following, "decisions": decide, "undo": undo, "release": release}
@@ -213,7 +222,9 @@ def export_routes(review: Review) -> list[Route]:
 
     def zip_labels(path: Path) -> None:
         folder = path.parent / "labels"
-        write_labels(review.results, book, folder)
+        _, failed = write_labels(review.results, book, folder)
+        if failed:
+            write_text(folder / "left-out.txt", "".join(f"{why}\n" for why in failed))
         shutil.make_archive(str(path.with_suffix("")), "zip", folder)
 
     book = review.desk.book

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Reviewer:
 class Desk:
     """The items of one table, who has which, and what was decided.
 
+    `table` is a name that no other table has: an item is but its number in this one.
+
     An item that is handed out is leased: nobody else gets it until it is decided or its reviewer
     was not heard of for LEASE_SECONDS. Not safe for threads: one call at a time.
     """
@@ -72,6 +75,9 @@ class Desk:
         self._doubt, self._random = doubt_order(self.items), random_order(self.items)
         self._leases: dict[int, tuple[str, float]] = {}
         self._reviewers: dict[str, Reviewer] = {}
+        self._left: set[str] = set()
+        keys = repr([item.key for item in self.items])
+        self.table = hashlib.sha256(keys.encode(errors="backslashreplace")).hexdigest()[:16]
 
     @property
     def book(self) -> Book:
@@ -98,8 +104,20 @@ class Desk:
     def hand_out(self, reviewer: str, wanted: Filter, count: int) -> list[Handed]:
         """Lease up to `count` items to a reviewer, the most doubtful first, and return them.
 
-        Among what is open, one in CHECK_EVERY is drawn at random among the accepted readings.
+        Among what is open, one in CHECK_EVERY is drawn at random among the accepted readings. What
+        was passed over comes again once nothing else is left. Who left gets nothing.
         """
+        if reviewer in self._left:
+            return []
+        handed = self._hand_out(reviewer, wanted, count)
+        known = self._reviewers[reviewer]
+        if handed or not known.passed or wanted.show != "open":
+            return handed
+        known.passed.clear()
+        return self._hand_out(reviewer, wanted, count)
+
+    def _hand_out(self, reviewer: str, wanted: Filter, count: int) -> list[Handed]:
+        """Lease up to `count` items that were not passed over."""
         known = self._reviewers.setdefault(reviewer, Reviewer())
         fresh = (index for index in self._order(wanted) if self._is_new(index, reviewer, wanted))
         drawn = (index for index in self._random if self._is_new(index, reviewer, wanted))
@@ -134,9 +152,14 @@ class Desk:
         self._reviewers.setdefault(reviewer, Reviewer()).passed.update(indices)
         self._give_back(reviewer, indices)
 
-    def release(self, reviewer: str) -> None:
-        """Give back everything that a reviewer has, and forget what they passed over."""
+    def release(self, reviewer: str, leaves: bool = False) -> None:
+        """Give back everything that a reviewer has, and forget what they passed over.
+
+        What one who `leaves` asked for before, and is only heard now, is not handed out any more.
+        """
         self._reviewers.pop(reviewer, None)
+        if leaves:
+            self._left.add(reviewer)
         mine = [index for index, (who, _) in self._leases.items() if who == reviewer]
         self._give_back(reviewer, mine)
 
@@ -152,19 +175,19 @@ class Desk:
         """Keep what a reviewer says of an item under the id `name`; on the disk when it returns.
 
         Given again with the same id it changes nothing. `replaces` is the id of the decision that
-        the reviewer saw, None for none. Raises Conflict when another has decided since or has the
-        item, UsageError for a text that is no number, CannotWrite.
+        the reviewer saw, None for none. Who has the item is not asked: a service that was started
+        anew does not know it. Raises Conflict when another has decided since, UsageError for a text
+        that is no number, CannotWrite.
         """
         item = self.items[index]
         check_text(verdict, text, item)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         image, spot = item.key
         made = Decision(name, image, spot, verdict, text, item.text, reviewer, now)
-        if name not in self._decisions.book.entries:
-            self._check_turn(index, reviewer, replaces)
+        if name not in self._decisions.book.entries and not self._stands(index, replaces):
+            raise Conflict("that item was decided otherwise meanwhile.", "Look at it again.")
         self._decisions.add(made)
-        if self._leases.get(index, (reviewer, 0.0))[0] == reviewer:
-            self._leases.pop(index, None)
+        self._leases.pop(index, None)
         if replaces is not None:  # else it would be handed out again among the decided
             self._reviewers.setdefault(reviewer, Reviewer()).passed.add(index)
         return made
@@ -224,13 +247,6 @@ class Desk:
         for index in indices:
             if self._leases.get(index, ("", 0.0))[0] == reviewer:
                 del self._leases[index]
-
-    def _check_turn(self, index: int, reviewer: str, replaces: str | None) -> None:
-        """Raise Conflict unless a reviewer may decide an item as they saw it."""
-        if not self._stands(index, replaces):
-            raise Conflict("that item was decided otherwise meanwhile.", "Look at it again.")
-        if not self._is_free(index, reviewer):
-            raise Conflict("someone else is looking at that item.", "Go on with the next.")
 
 
 def check_text(verdict: Verdict, text: str, item: Item) -> None:

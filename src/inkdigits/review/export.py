@@ -41,7 +41,10 @@ def corrected(row: Row, book: Book) -> Row:
     """Return a row as people said it is."""
     items = items_in(row)
     decisions = [book.of(item.key) for item in items]
-    review = summary_of(decisions)
+    review = summary_of(
+        None if decision is None else word_of(decision, item.text)
+        for item, decision in zip(items, decisions, strict=True)
+    )
     if not any(decisions):
         return row | {REVIEW: review}
     if items[0].key.spot is None:
@@ -50,9 +53,9 @@ def corrected(row: Row, book: Book) -> Row:
     return joined(row, [after(number, decision) for number, decision in pairs]) | {REVIEW: review}
 
 
-def summary_of(decisions: Iterable[Decision | None]) -> str:
-    """Return in a word what was said of an image."""
-    said = {None if one is None else word_of(one) for one in decisions}
+def summary_of(words: Iterable[str | None]) -> str:
+    """Return in a word what was said of an image, given that of each of its numbers."""
+    said = set(words)
     if said == {None}:
         return ""
     if None in said:
@@ -60,20 +63,21 @@ def summary_of(decisions: Iterable[Decision | None]) -> str:
     return next(iter(said)) if len(said) == 1 else "corrected"  # type: ignore[return-value]
 
 
-def word_of(decision: Decision) -> str:
-    """Return accepted, corrected or unreadable."""
+def word_of(decision: Decision, reading: str) -> str:
+    """Return accepted, corrected or unreadable, given what is read now: perhaps not as then."""
     if decision.verdict == "unreadable":
         return "unreadable"
-    return "accepted" if decision.text == decision.reading else "corrected"
+    return "accepted" if decision.text == reading else "corrected"
 
 
 def whole(row: Row, decision: Decision | None) -> Row:
     """Return the row of an image with one number, or none, after a decision."""
-    if decision is None or decision.verdict == "none":
+    if decision is None or (decision.verdict == "none" and not row["text"]):
         return row
     kept = {name: value for name, value in row.items() if name not in {"reason", "error"}}
-    if decision.verdict == "unreadable":
-        unread = {"status": "rejected", "reason": "unreadable", "text": "", "confidence": 0.0}
+    if decision.verdict != "read":
+        reason = "unreadable" if decision.verdict == "unreadable" else "not_a_digit"
+        unread = {"status": "rejected", "reason": reason, "text": "", "confidence": 0.0}
         return kept | unread | {"numbers": []}
     numbers = [after(number, decision) for number in row["numbers"]]
     return kept | {"status": "ok", "text": decision.text, "confidence": 1.0, "numbers": numbers}
@@ -146,12 +150,14 @@ def copy(key: Key, number: int, folder: Path) -> str:
     """Put the image of an item into `folder` and return its name there; InputError, OSError."""
     source = Path(key.image)
     stem = ODD.sub("_", source.stem)[:LONGEST_NAME]
+    from inkdigits.imaging.decode import DEFAULT_LIMITS, decode, read_source
+
     if key.spot is None:
+        decode(source)  # a person may have read what no program can
         suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".png"
         name = f"{number:06}-{stem}{suffix}"
         shutil.copyfile(source, folder / name)
         return name
-    from inkdigits.imaging.decode import DEFAULT_LIMITS, read_source
     from inkdigits.reading.view import number_alone
 
     name = f"{number:06}-{stem}.png"

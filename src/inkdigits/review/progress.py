@@ -19,10 +19,10 @@ from inkdigits.review.remaining import remaining
 def tally(desk: Desk) -> dict[str, Any]:
     """Return how many items there are, how many wait, and what was said of the others."""
     said = {"accepted": 0, "corrected": 0, "unreadable": 0}
-    for index in range(len(desk.items)):
+    for index, item in enumerate(desk.items):
         decision = desk.decided(index)
         if decision is not None:
-            said[word_of(decision)] += 1
+            said[word_of(decision, item.text)] += 1
     return {"items": len(desk.items), "open": len(desk.items) - sum(said.values()), **said}
 
 

@@ -72,13 +72,18 @@ class Views:
         try:
             content = await asyncio.to_thread(read_image, Path(image))
         except OSError as error:
-            return View({"error": f"cannot open the image: {error.strerror or error}."}, b"")
+            return unseen(f"cannot open the image: {error.strerror or error}.")
         job = Job(image, content, self._options, "view" if known else "view and texts", spot)
         (answer,) = await self._readers.answers([job])
         if answer.status != 200:
-            return View({"error": answer.body.decode()}, b"")
+            return unseen(answer.body.decode())
         head, _, png = answer.body.partition(b"\n")
         return View(shown(item, json.loads(head)), png)
+
+
+def unseen(why: str) -> View:
+    """Return the view of what cannot be shown."""
+    return View({"error": why, "numbers": [], "texts": []}, b"")
 
 
 def read_image(path: Path) -> bytes:

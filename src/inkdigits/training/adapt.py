@@ -21,7 +21,7 @@ from rich.console import Console
 from inkdigits import __version__
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.data.source import load_dataset
-from inkdigits.errors import CannotWrite, InvalidData, UsageError
+from inkdigits.errors import CannotWrite, InvalidData, ModelRefused, UsageError
 from inkdigits.files import lock, make_folder, open_growing, sha256, write_bytes, write_text
 from inkdigits.models.backend import set_up_keras
 from inkdigits.reading.models import BUNDLED_LINE_MODEL, BUNDLED_MODEL
@@ -45,12 +45,13 @@ def adapt(
     """Adapt `model`, by default a bundled one, to the labelled images in `folder`; return a Report.
 
     `out` becomes the new model where it is better than the old one, and otherwise, if there is no
-    such file yet, a copy of the old one. Broken off, the same call continues to the same result;
-    what it needs for that lies in `OUT.adapting` meanwhile. Raises InvalidData for fewer than 20
-    images or one that is unusable, ModelRefused, UsageError, DataUnavailable, CannotWrite.
+    such file yet, a copy of the old one; another model that is there stays. Broken off, the same
+    call continues to the same result; what it needs for that lies in `OUT.adapting` meanwhile.
+    Raises InvalidData for fewer than 20 images or one that is unusable, ModelRefused, UsageError,
+    DataUnavailable, CannotWrite, also where `out` is there and no model.
     """
     started = time.perf_counter()
-    require_file(out)
+    require_model(out)
     samples = load_samples(folder)
     parent = model or bundled_for(samples)
     content = read_model(parent)
@@ -82,9 +83,10 @@ def adapt(
             write_bytes(out, learner.artefact(found.weights, metadata))
         elif not out.exists():
             write_bytes(out, content)
+    kept = out if out.read_bytes() == content or found.findings.better else parent
     shutil.rmtree(place, ignore_errors=True)
     return Report(
-        model=out,
+        model=kept,
         kind=kind,
         findings=found.findings,
         left_out=len(samples) - len(learner.samples),
@@ -94,10 +96,18 @@ def adapt(
     )
 
 
-def require_file(out: Path) -> None:
-    """Raise CannotWrite where `out` is a folder: it would be told only after minutes."""
+def require_model(out: Path) -> None:
+    """Raise CannotWrite where `out` is there and no model: it would be told only after minutes."""
     if out.is_dir():
         raise CannotWrite(f"{str(out)!r} is a folder.", "Name a file, as in -o mine.onnx.")
+    if not out.exists():
+        return
+    try:
+        Session(out, 1)
+    except ModelRefused as error:
+        raise CannotWrite(
+            f"{str(out)!r} is there already, and no model.", "Name another file."
+        ) from error
 
 
 def require_ink(seen: Sequence[Sample], samples: Sequence[Sample], folder: Path) -> None:

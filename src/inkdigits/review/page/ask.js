@@ -6,10 +6,15 @@ export const newName = () => {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
+let table = null; // what this page is of: another one may come to be served at the same address
+
 export async function post(path, body) {
-  return answered(await fetch(`v1/${path}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  const answer = await answered(await fetch(`v1/${path}`, {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...body, table }),
   }));
+  table ??= answer.table ?? null;
+  return answer;
 }
 
 export async function get(path) {

@@ -50,7 +50,12 @@ function forget(id, why) {
   const place = done.findIndex((one) => one.id === id);
   if (place >= 0) done.splice(place, 1);
   announce(why);
-  at("keys-short").textContent = why;
+  showTrouble(why);
+}
+
+function showTrouble(why) {
+  at("trouble").hidden = !why;
+  at("trouble").textContent = why;
 }
 
 function undo() {
@@ -122,11 +127,8 @@ function wantOthers() {
   want(filter());
 }
 
-onChange(changed);
-onTrouble((why) => {
-  at("trouble").hidden = !why;
-  at("trouble").textContent = why && `${why} Not kept yet: ${unsent()}.`;
-});
+onChange(changed, showTrouble);
+onTrouble((why) => showTrouble(why && `${why} Not kept yet: ${unsent()}.`));
 addEventListener("keydown", byKey);
 at("reading").addEventListener("beforeinput", (event) => {
   if (event.data && !/^\d+$/.test(event.data)) event.preventDefault();

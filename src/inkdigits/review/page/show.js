@@ -17,7 +17,7 @@ export function show(entry) {
   at("image").textContent = nameOf(entry);
   at("check").hidden = !entry.check;
   at("note").textContent = noteOn(entry);
-  at("note").className = entry.status === "ok" ? "good" : "bad";
+  at("note").className = entry.status === "ok" && !entry.view.error ? "good" : "bad";
   at("texts").replaceChildren(...entry.view.texts.map(
     (one) => element("li", `${one.text}  ${percent(one.confidence)}`),
   ));

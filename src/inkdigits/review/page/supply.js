@@ -5,6 +5,7 @@ const HELD = 6;
 const HEARD_MILLISECONDS = 60_000; // a third of what the service waits before it gives items away
 const RETRY_MILLISECONDS = 1000;
 const IDLE_MILLISECONDS = 3000;
+const OTHER_TABLE = 409;
 export const reviewer = newName();
 
 let ready = []; // entries in order, the one that is shown not among them
@@ -16,10 +17,11 @@ let exhausted = false;
 let filling = null;
 let turn = 0; // answers for an earlier filter are thrown away
 let tell = () => {};
+let trouble = () => {};
 
-/** Call `listener` when entries came or went. */
-export function onChange(listener) {
-  tell = listener;
+/** Call `changed` when entries came or went, and `refused` with why nothing more will come. */
+export function onChange(changed, refused) {
+  [tell, trouble] = [changed, refused];
 }
 
 /** How many items are of the kind that is wanted, null before that is known. */
@@ -51,7 +53,7 @@ async function released(before) {
 /** Take the next entry whose picture is there; null where none is. */
 export function take() {
   shown = ready.length && ready[0].loaded ? ready.shift() : null;
-  fill();
+  if (shown) fill();
   return shown;
 }
 
@@ -82,9 +84,10 @@ async function ask() {
     const count = Math.max(0, HELD - ready.length);
     const answer = await post("next", { reviewer, filter, count, holding, passed: sent });
     if (mine === turn) receive(answer, count);
-  } catch {
+  } catch (error) {
     passed.push(...sent);
-    setTimeout(fill, RETRY_MILLISECONDS);
+    if (error.status === OTHER_TABLE) trouble(error.message);
+    else setTimeout(fill, RETRY_MILLISECONDS);
   }
   if (mine === turn) filling = null;
   tell();
@@ -105,17 +108,20 @@ async function load(entry) {
     [entry.view, entry.picture] = await Promise.all([
       get(`items/${entry.item}`), getPicture(`items/${entry.item}/picture`),
     ]);
-    entry.loaded = true;
-    tell();
   } catch {
     setTimeout(load, RETRY_MILLISECONDS, entry);
+    return;
   }
+  entry.loaded = true;
+  tell();
 }
 
 setInterval(() => { filling ??= ask(); }, HEARD_MILLISECONDS);
 // What others give back, or decide, while there is nothing to do here.
 setInterval(() => { if (exhausted && !shown) fill(); }, IDLE_MILLISECONDS);
 addEventListener("pagehide", () => {
-  const body = new Blob([JSON.stringify({ reviewer })], { type: "application/json" });
-  navigator.sendBeacon("v1/release", body);
+  const told = JSON.stringify({ reviewer, leaves: true });
+  navigator.sendBeacon("v1/release", new Blob([told], { type: "application/json" }));
 });
+// Who comes back to a page that was left is somebody new.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
