@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import sys
 import time
@@ -58,54 +59,59 @@ class Server(uvicorn.Server):
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, which waits for a request only so long."""
+    """Uvicorn's protocol, which waits for a request only so long.
+
+    A connection has one timer, which looks when it is due and not at each request: under ten times
+    too many, what a refusal takes is missing elsewhere.
+    """
 
     patience = 10.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
-        self.clock: asyncio.TimerHandle | None = None
+        """Wait for the headers."""
+        self.timer: asyncio.TimerHandle | None = None
         super().connection_made(transport)
-        self.wait_for_headers()
+        self.wait(for_body=False)
 
     def on_message_begin(self) -> None:
-        """Start the clock for the next request of a connection."""
+        """Wait for the headers of the next request of a connection."""
         super().on_message_begin()
-        self.wait_for_headers()
+        self.wait(for_body=False)
 
     def on_headers_complete(self) -> None:
-        """Start the clock for the body; who waits for it has one as well."""
-        self.stop_clock()
+        """Wait for the body."""
         super().on_headers_complete()
-        self.clock = self.loop.call_later(self.patience, self.cut_off_if_answered)
+        self.wait(for_body=True)
 
     def on_message_complete(self) -> None:
-        """Stop the clock."""
-        self.stop_clock()
+        """Wait for nothing more."""
+        self.due = math.inf
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self.stop_clock()
+        """Look no more."""
+        if self.timer is not None:
+            self.timer.cancel()
         super().connection_lost(exc)
 
-    def wait_for_headers(self) -> None:
-        """Cut the sender off unless all headers are there in time."""
-        self.stop_clock()
-        self.clock = self.loop.call_later(self.patience, self.transport.close)
+    def wait(self, *, for_body: bool) -> None:
+        """Give the sender so long from now on."""
+        self.due, self.for_body = self.loop.time() + self.patience, for_body
+        if self.timer is None:
+            self.timer = self.loop.call_at(self.due, self.look)
 
-    def cut_off_if_answered(self) -> None:
-        """Cut off who was answered, as a rule refused, and goes on sending."""
-        if self.cycle.response_complete:
+    def look(self) -> None:
+        """Cut the sender off where something is due.
+
+        Who waits for a body has a clock as well, and answers. Only who was answered, as a rule
+        refused, and goes on sending, is cut off.
+        """
+        self.timer = None
+        now = self.loop.time()
+        if self.due <= now and not (self.for_body and not self.cycle.response_complete):
             self.transport.close()
-        else:
-            self.clock = self.loop.call_later(1.0, self.cut_off_if_answered)
-
-    def stop_clock(self) -> None:
-        """Wait no longer."""
-        if self.clock is not None:
-            self.clock.cancel()
-            self.clock = None
+        elif self.due < math.inf:
+            self.timer = self.loop.call_at(max(self.due, now + 1), self.look)
 
 
 def serve(host: str, port: int, settings: ServiceSettings, crew: Crew) -> int:
