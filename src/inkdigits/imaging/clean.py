@@ -188,7 +188,7 @@ def quantiles(values: Strength, *shares: float) -> list[float]:
     return found
 
 
-def hysteresis(values: Strength, low: float, high: float) -> Mask:
+def hysteresis(values: Strength | Grey, low: float, high: float) -> Mask:
     """Return True where `values` exceed `low` and are connected to a place that exceeds `high`."""
     count, labels = cv2.connectedComponents((values > low).view(np.uint8), connectivity=8)
     strong = np.zeros(count, bool)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.arrays import Grey, Mask, Strength, as_uint8
+from inkdigits.imaging.clean import hysteresis
 from inkdigits.imaging.printed import printed_lines
 
 Stats = NDArray[np.int32]
@@ -128,12 +129,7 @@ def quantile(values: Grey | Strength, share: float) -> float:
 def joined_ink(smooth: Grey, full: float, noise: float) -> Mask:
     """Return what is ink by depth alone: weak places too where they are joined to strong ones."""
     least = max(PALE * full, min(PATTERN * noise, WEAK * full), LEAST_DEPTH / 2)
-    weak = (smooth > least).view(np.uint8)
-    count, labels = cv2.connectedComponents(weak, connectivity=8)
-    strong = np.zeros(count, bool)
-    strong[labels[smooth > max(STRONG * full, LEAST_DEPTH)]] = True
-    strong[0] = False
-    return np.asarray(strong[labels])
+    return hysteresis(smooth, least, max(STRONG * full, LEAST_DEPTH))
 
 
 def number_parts(stats: Stats, shape: tuple[int, ...]) -> Mask:

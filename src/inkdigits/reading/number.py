@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import LINE_STEP, Metadata
+from inkdigits.artefact.metadata import LINE_STEP, OTHER, Metadata
 from inkdigits.artefact.points import without_points
 from inkdigits.imaging.line import (
     HEIGHT,
@@ -106,6 +106,16 @@ def see_number(
 def look(crops: Sequence[LineCrop], model: LineModel) -> tuple[NDArray[np.float32], ...]:
     """Return what `model` says of each crop, its points told."""
     return tuple(without_points(model.predict_steps(side_by_side([c.image for c in crops]))))
+
+
+def is_number(candidate: Candidate) -> bool:
+    """Return whether a candidate is a whole number: digits, and nothing else."""
+    return bool(candidate.text) and OTHER not in candidate.text
+
+
+def may_be_digit(candidates: Sequence[Candidate]) -> bool:
+    """Return whether what was seen is at most one sign long, which is for the digit's model."""
+    return not candidates or len(candidates[0].text) <= 1
 
 
 def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:

@@ -23,7 +23,7 @@ from inkdigits.imaging.line import (
 from inkdigits.imaging.line_ink import LineInk, line_depth, quantile
 from inkdigits.reading import lattice
 from inkdigits.reading.ctc import Candidate, Span, align
-from inkdigits.reading.number import SeenNumber, digits_of
+from inkdigits.reading.number import SeenNumber, digits_of, is_number
 from inkdigits.reading.panels import (
     ACCENT,
     BAR,
@@ -40,7 +40,6 @@ from inkdigits.reading.panels import (
     font,
     note,
 )
-from inkdigits.reading.reader import is_number
 
 READ = [*lattice.SIGNS, ""]
 """What a step may be once points are told, row by row."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import OTHER, Metadata
+from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.selective import Selection, choose
 from inkdigits.errors import InputError, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source, decode_pages
@@ -20,9 +19,16 @@ from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
-from inkdigits.reading.number import LineModel, SeenNumber, digits_of, see_number
+from inkdigits.reading.number import (
+    LineModel,
+    SeenNumber,
+    digits_of,
+    is_number,
+    may_be_digit,
+    see_number,
+)
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
-from inkdigits.reading.summary import error_reading, moved, on_page, summary
+from inkdigits.reading.summary import error_reading, moved, name_of, on_page, summary
 
 Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -375,16 +381,6 @@ def check_options(layout: Layout, top: int) -> None:
         raise UsageError(f"top must be at least 1, got {top}.")
 
 
-def is_number(candidate: Candidate) -> bool:
-    """Return whether a candidate is a whole number: digits, and nothing else."""
-    return bool(candidate.text) and OTHER not in candidate.text
-
-
-def may_be_digit(candidates: Sequence[Candidate]) -> bool:
-    """Return whether what was seen is at most one sign long, which is for the digit's model."""
-    return not candidates or len(candidates[0].text) <= 1
-
-
 def threshold_of(model: Model | LineModel | None, selection: Selection | None) -> float:
     """Return the confidence below which a model's reading is unsure."""
     if selection is not None:
@@ -397,10 +393,3 @@ def select(metadata: Metadata, target_error: float | None) -> Selection | None:
     if target_error is None:
         return None
     return choose(metadata.val_curve, metadata.val_n, target_error)
-
-
-def name_of(source: Source, name: str | None) -> str:
-    """Return how a reading calls its image: `name`, else its path, else its type."""
-    if name is not None:
-        return name
-    return str(source) if isinstance(source, str | Path) else type(source).__name__

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from inkdigits.errors import InputError
+from inkdigits.imaging.decode import Source
 from inkdigits.reading.result import Box, Number, Reading, Reason
+
+
+def name_of(source: Source, name: str | None) -> str:
+    """Return how a reading calls its image: `name`, else its path, else its type."""
+    if name is not None:
+        return name
+    return str(source) if isinstance(source, str | Path) else type(source).__name__
 
 
 def error_reading(name: str, error: InputError) -> Reading:

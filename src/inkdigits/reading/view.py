@@ -9,8 +9,8 @@ import numpy as np
 
 from inkdigits.errors import UnreadableImage
 from inkdigits.imaging.decode import Grey, Limits, decode_pages
-from inkdigits.reading.number import SeenNumber
-from inkdigits.reading.reader import Reader, Seen, is_number
+from inkdigits.reading.number import SeenNumber, is_number
+from inkdigits.reading.reader import Reader, Seen
 from inkdigits.reading.result import DECIMALS, Box, Number, Spot
 
 LARGEST = (1600, 1200)
