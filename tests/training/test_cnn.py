@@ -13,6 +13,7 @@ from inkdigits.models.backend import set_up_keras
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.predict import make_class_predictor, make_predictor
 from inkdigits.models.saved import load_model, save_model
+from inkdigits.training import precision
 from inkdigits.training.loop import compile_model, fit
 from inkdigits.training.material import Material
 from inkdigits.training.network import as_saved, build_model
@@ -64,7 +65,10 @@ def test_digits_are_told_apart_also_where_none_is_seen() -> None:
     np.testing.assert_allclose(digits, 0.1, atol=1e-6)
 
 
-def test_trained_in_bfloat16_it_is_handed_over_in_float32(small: Dataset) -> None:
+def test_trained_in_bfloat16_it_is_handed_over_in_float32(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "has_accelerator", lambda: True)
     recipe = load_recipe("cnn").override(
         ["model.filters=[4,6]", "model.depth=[3,2]", "model.views=1", "training.epochs=1"]
     )

@@ -5,16 +5,14 @@ Public names are resolved lazily, so that reading a recipe does not import Keras
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
+# Keras settles its engine at its first import, and that room chooses it.
+import inkdigits.models  # noqa: F401
 from inkdigits.training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from inkdigits.training.run import Run, train
-
-# Keras settles its engine at its first import; see inkdigits.models.
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 __all__ = ["Recipe", "Run", "load_recipe", "train"]
 

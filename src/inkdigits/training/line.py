@@ -28,6 +28,7 @@ from inkdigits.training.loop import require_finite
 from inkdigits.training.network import early_stopping, outputs, show_summary, start_file
 from inkdigits.training.numbers import Numbers, Order, make_numbers
 from inkdigits.training.optimizer import make_optimizer
+from inkdigits.training.precision import trained_precision
 from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.strips import as_labels
 
@@ -84,11 +85,12 @@ def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, lis
 
 
 def build(recipe: Recipe) -> keras.Model:
-    """Return the untrained network that the recipe describes."""
+    """Return the untrained network that the recipe describes, in the precision to train in."""
     settings = recipe.model
     seed = recipe.training.seed
     plain = not settings.start
-    return build_line(settings.filters, settings.dropout, seed, settings.precision, plain)
+    precision = trained_precision(settings.precision)
+    return build_line(settings.filters, settings.dropout, seed, precision, plain)
 
 
 def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:

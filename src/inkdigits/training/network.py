@@ -21,6 +21,7 @@ from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
 from inkdigits.training.loop import Compiled, compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, gather_material
+from inkdigits.training.precision import trained_precision
 from inkdigits.training.recipe import Recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -72,13 +73,14 @@ def build_full(recipe: Recipe) -> keras.Model:
 
 
 def build_model(recipe: Recipe) -> keras.Model:
-    """Return the untrained network that the recipe describes."""
+    """Return the untrained network that the recipe describes, in the precision to train in."""
     settings, seed = recipe.model, recipe.training.seed
     classes = class_count(recipe)
     if settings.kind == "cnn":
         shape = settings.filters, settings.depth, settings.dropout
         plain = not settings.start
-        return build_cnn(*shape, seed, classes, settings.precision, settings.pooled, plain)
+        precision = trained_precision(settings.precision)
+        return build_cnn(*shape, seed, classes, precision, settings.pooled, plain)
     return build_ann(settings.hidden, settings.dropout, seed, classes)
 
 

@@ -1,0 +1,46 @@
+"""The number format in which a network is trained: the recipe's, where the machine has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+CPU_INFO = Path("/proc/cpuinfo")
+UNITS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+"""What Linux calls a processor's instructions for bfloat16: Intel's and AMD's, and Arm's."""
+
+
+def trained_precision(asked: str) -> str:
+    """Return the number format to train in: `asked`, or float32 where bfloat16 would be slower.
+
+    On a GPU bfloat16 is as good as it is fast. A processor without instructions for it emulates
+    them, ten times slower than float32, and XLA's code for CPUs has no use for them either
+    (`docs/design-notes.md`). The network that is saved computes in float32 in any case.
+    """
+    if asked != "bfloat16" or has_accelerator():
+        return asked
+    serves = keras.backend.backend() == "tensorflow" and bool(UNITS & processor_flags(CPU_INFO))
+    return asked if serves else "float32"
+
+
+def has_accelerator() -> bool:
+    """Return whether Keras's engine computes on something else than the processor."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return str(jax.default_backend()) != "cpu"
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+def processor_flags(path: Path) -> frozenset[str]:
+    """Return the names of the processor's instructions that a file like /proc/cpuinfo lists.
+
+    None where there is no such file.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    listed = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
+    return frozenset(name for flags in listed for name in flags.split())
