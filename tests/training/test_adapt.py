@@ -203,7 +203,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_of_an_ensemble_the_first_member_is_taught() -> None:
+def test_of_an_ensemble_its_members_are_taught() -> None:
     told = load_recipe("bundled")
     recipe = recipe_for(told.to_toml(), 3, {"epochs": 2})
     assert recipe.model.kind == "cnn"

@@ -30,10 +30,7 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
     behind. Raises ModelRefused for a file that is missing, unsafe or broken, and for a network of
     another shape.
     """
-    content = read_model(path)
-    check_onnx(content)
-    stored = onnx.load_model_from_string(content).graph.initializer
-    constants = {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    constants = constants_of(path)
     in_ensemble = f"{MEMBER}{network}_"
     prefix = "" if network == 1 else f"{network}/"
     if any(name.startswith(in_ensemble) for name in constants):
@@ -56,18 +53,28 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
         layer.set_weights([kernel, constants[names[1]]])
 
 
+def constants_of(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the constants of the artefact at `path` by name; raises ModelRefused."""
+    content = read_model(path)
+    check_onnx(content)
+    stored = onnx.load_model_from_string(content).graph.initializer
+    return {constant.name: numpy_helper.to_array(constant) for constant in stored}
+
+
 def mix_in(model: keras.Model, start: Sequence[NDArray[Any]], share: float) -> None:
-    """Let a `share` (0–1) of the weights of `model` be those of its `start` again.
+    """Let a `share` (0–1) of the weights of `model` be those of its `start` again."""
+    model.set_weights(mixed(start, model.get_weights(), share))
+
+
+def mixed(
+    start: Sequence[NDArray[Any]], learnt: Sequence[NDArray[Any]], share: float
+) -> list[NDArray[Any]]:
+    """Return weights that are by a `share` (0–1) those of the `start`, else those `learnt`.
 
     What was learnt first is forgotten less, and what was learnt then stays: the two are connected
     by a road of low loss (Wortsman et al., 2022, *Robust fine-tuning of zero-shot models*).
     """
-    model.set_weights(
-        [
-            share * old + (1 - share) * new
-            for old, new in zip(start, model.get_weights(), strict=True)
-        ]
-    )
+    return [share * old + (1 - share) * new for old, new in zip(start, learnt, strict=True)]
 
 
 def as_keras(kernel: NDArray[Any], before: Any) -> NDArray[Any]:

@@ -15,12 +15,13 @@ from inkdigits.evaluation.calibration import fit_temperature
 from inkdigits.imaging.clean import clean
 from inkdigits.imaging.frame import frame
 from inkdigits.models.metadata import digit_metadata
-from inkdigits.models.start import start_from
+from inkdigits.models.start import mixed
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.reader import Layout
 from inkdigits.synthesis.batch import synthesise
 from inkdigits.training.adapt_data import Places, Sample
-from inkdigits.training.adapt_recipe import recipe_for
+from inkdigits.training.adapt_network import network_of
+from inkdigits.training.adapt_recipe import described, recipe_for
 from inkdigits.training.calibrate import rejection_threshold
 from inkdigits.training.checkpoint import StateKeeper
 from inkdigits.training.lesson import (
@@ -30,12 +31,10 @@ from inkdigits.training.lesson import (
     Watch,
     Weights,
     begin,
-    exported,
     values_of,
 )
 from inkdigits.training.loop import compile_model, compile_training, fit
-from inkdigits.training.material import Material, class_count, joined
-from inkdigits.training.network import build_model
+from inkdigits.training.material import Material, joined
 
 OWN = 1000
 """So many digits of one's own an epoch has, each as often as it takes."""
@@ -50,6 +49,8 @@ SETTINGS = {
     "epochs": 5,
     "loss": "sparse_categorical_crossentropy",
 }
+OLD_SHARE = 0.35
+"""So much of the parent's weights stays in the new ones (`docs/design-notes.md`)."""
 TINY = 1e-7
 
 
@@ -63,8 +64,9 @@ class DigitLearner:
 
     def __init__(self, parent: Path, samples: Sequence[Sample], seed: int) -> None:
         self.engine = Engine(parent, threads=2)
-        changes = ["model.views=1", "distillation.teacher=''"]
-        self.recipe = recipe_for(self.engine.metadata.recipe, seed, SETTINGS, changes)
+        told = self.engine.metadata.recipe
+        self.recipe = recipe_for(told, seed, SETTINGS, ["distillation.teacher=''"])
+        self.described = described(told, self.recipe, SETTINGS)
         framed = [(sample, frame(clean(sample.page()))) for sample in samples]
         seen = [(sample, found.image) for sample, found in framed if found is not None]
         self.samples = [sample for sample, _ in seen]
@@ -72,10 +74,12 @@ class DigitLearner:
         self.labels = np.array([int(sample.text) for sample in self.samples], np.uint8)
         self.beside = Material(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
         self.proof = Examples(self.beside.images, self.beside.labels)
-        self.model = build_model(self.recipe)
-        start_from(self.model, parent)
+        self.network = network_of(parent, self.recipe, self.described.model)
+        self.model = self.network.model
         n = OWN + REAL + MADE
         compile_model(self.model, self.recipe.training, n)
+        self.knows_others = self.model.output_shape[-1] > CLASSES
+        self.old = self.model.get_weights()
         self.beginning = values_of(self.model)
         on_jax = keras.backend.backend() == "jax"
         training = self.recipe.training
@@ -85,7 +89,7 @@ class DigitLearner:
         """Make and choose what is mixed in, of `train`; keep what calibrates of `val`."""
         rng = np.random.default_rng(self.recipe.training.seed)
         chosen = np.sort(rng.permutation(len(train))[:REAL])
-        negatives = MADE // 2 if class_count(self.recipe) > CLASSES else 0
+        negatives = MADE // 2 if self.knows_others else 0
         made = synthesise(MADE - negatives, negatives, train, self.recipe.training.seed)
         real = Material(train.images[chosen], train.labels[chosen])
         missing = rng.integers(0, len(real), REAL - len(real))
@@ -99,7 +103,10 @@ class DigitLearner:
         material = joined([Material(self.images[own], self.labels[own]), self.beside])
         held_out = Examples(self.images[watching], self.labels[watching])
         settings = self.recipe.training
-        watch = Watch(lambda: self.losses(self.model.get_weights(), watching))
+        watch = Watch(
+            lambda weights: self.losses(weights, watching),
+            lambda learnt: mixed(self.old, learnt, OLD_SHARE),
+        )
         saved = begin(self.model, self.beginning, state)
         rate = Rate(settings.learning_rate, settings.epochs)
         fit(
@@ -116,7 +123,7 @@ class DigitLearner:
 
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
         """Return the network with these weights as an artefact."""
-        return exported(self.model, weights, metadata or digit_metadata())
+        return self.network.artefact(weights, metadata or digit_metadata())
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""
@@ -139,7 +146,7 @@ class DigitLearner:
         labels = np.concatenate([part for _, _, part in asked])
         temperature = fit_temperature(digits, labels.astype(np.int64))
         threshold = 1.0
-        if class_count(self.recipe) > CLASSES:
+        if self.knows_others:
             warm = digit_metadata(temperature=temperature)
             others = [
                 Engine(self.artefact(one, warm)).predict_with_rejection(images)[1]
@@ -147,7 +154,9 @@ class DigitLearner:
             ]
             threshold = rejection_threshold(np.concatenate(others).astype(np.float64))
         return digit_metadata(
-            recipe=self.recipe.to_toml(), temperature=temperature, not_a_digit_threshold=threshold
+            recipe=self.described.to_toml(),
+            temperature=temperature,
+            not_a_digit_threshold=threshold,
         )
 
     def digits_right(self, contents: Sequence[bytes], digits: Examples) -> list[NDArray[np.bool_]]:

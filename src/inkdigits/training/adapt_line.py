@@ -108,7 +108,7 @@ class LineLearner:
             [text for _, text in own] + self.made.texts[:count],
         )
         settings = self.recipe.training
-        watch = Watch(lambda: self.losses(self.model.get_weights(), watching))
+        watch = Watch(lambda weights: self.losses(weights, watching))
         saved = begin(self.model, self.beginning, state)
         first = saved.epoch if saved else 0
         self.model.stop_training = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,19 +46,25 @@ class Lesson:
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Measures the images that are held out after each epoch, keeps the weights, stops in time.
 
-    Its attributes are lists of arrays, which a saved state remembers.
+    What is measured and kept are the weights that `made_of` makes of those learnt. Its attributes
+    are lists of arrays, which a saved state remembers.
     """
 
-    def __init__(self, measure: Callable[[], Floats]) -> None:
+    def __init__(
+        self,
+        measure: Callable[[Weights], Floats],
+        made_of: Callable[[Weights], Weights] = lambda learnt: learnt,
+    ) -> None:
         super().__init__()
-        self._measure = measure
+        self._measure, self._made_of = measure, made_of
         self.losses: list[Floats] = []
         self.kept: list[NDArray[Any]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Measure and keep; stop when the last epochs brought nothing."""
-        self.losses.append(np.minimum(self._measure(), WORST))
-        self.kept.extend(np.array(value) for value in self.model.get_weights())
+        weights = self._made_of(self.model.get_weights())
+        self.losses.append(np.minimum(self._measure(weights), WORST))
+        self.kept.extend(np.array(value) for value in weights)
         means = [float(loss.mean()) for loss in self.losses]
         if len(means) - 1 - int(np.argmin(means)) >= PATIENCE:
             self.model.stop_training = True
@@ -108,13 +115,21 @@ def begin(model: keras.Model, beginning: Sequence[NDArray[Any]], state: Path) ->
     return saved
 
 
-def exported(model: keras.Model, weights: Weights, metadata: Metadata) -> bytes:
-    """Return `model` with these weights as an artefact; its own stay as they are."""
+@contextmanager
+def with_weights(model: keras.Model, weights: Weights) -> Iterator[None]:
+    """Give `model` these weights for a while."""
     kept = model.get_weights()
     model.set_weights(weights)
-    content = export_onnx(model, metadata)
-    model.set_weights(kept)
-    return content
+    try:
+        yield
+    finally:
+        model.set_weights(kept)
+
+
+def exported(model: keras.Model, weights: Weights, metadata: Metadata) -> bytes:
+    """Return `model` with these weights as an artefact; its own stay as they are."""
+    with with_weights(model, weights):
+        return export_onnx(model, metadata)
 
 
 def save_lesson(lesson: Lesson, path: Path) -> None:
