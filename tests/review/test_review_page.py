@@ -160,12 +160,31 @@ def test_filters_and_the_decided_again(browser: Browser, results: Path) -> None:
         page.locator("#low").press("Tab")
         page.select_option("#show", "decided")
         assert shown(page) == 1
+        page.keyboard.press("Escape")
         expect(page.locator("#note")).to_have_text("Decided: no number.")
         for key in ("7", "Enter"):
             page.keyboard.press(key)
         expect(page.locator("#image")).to_have_text("Nothing left.")
         told = wait_for_lines(page, results, 2)
         assert [one["text"] for one in told] == ["", "7"]
+
+
+def test_who_types_a_filter_goes_on_there_when_an_item_comes(
+    browser: Browser, results: Path
+) -> None:
+    with service(results) as (_, address), watched(browser, address) as page:
+        shown(page)
+        page.focus("#low")
+        page.keyboard.type("9")
+        page.select_option("#status-wanted", "ok")
+        assert shown(page) not in {22, 23}
+        page.keyboard.type("4")
+        expect(page.locator("#low")).to_have_value("94")
+        page.keyboard.press("Enter")
+        expect(page.locator("#left")).to_have_text("2 of this kind.")
+        assert shown(page) in {22, 23}
+        expect(page.locator("#reading")).to_be_focused()
+        assert lines_of(results) == []
 
 
 def test_two_reviewers_never_see_the_same(browser: Browser, results: Path) -> None:

@@ -2,7 +2,9 @@
 import { announce, at } from "./dom.js";
 import { onTrouble, send, unsent } from "./outbox.js";
 import { askNow, askSoon, tellLeft } from "./progress.js";
-import { choose, mark, nameOf, show, showNone, turnBoxes } from "./show.js";
+import {
+  choose, focusReading, isElsewhere, mark, nameOf, show, showNone, turnBoxes,
+} from "./show.js";
 import {
   comeBack, isExhausted, isWaiting, onChange, pass, reviewer, take, want,
 } from "./supply.js";
@@ -81,9 +83,8 @@ function later() {
 
 function byKey(event) {
   const { key, target } = event;
-  const elsewhere = target.matches("select, input:not(#reading)");
-  if (elsewhere) {
-    if (key === "Escape") at("reading").focus();
+  if (isElsewhere(target)) {
+    if (key === "Escape" || key === "Enter") act(event, focusReading);
     return;
   }
   const command = event.ctrlKey || event.metaKey;

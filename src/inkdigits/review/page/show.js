@@ -22,9 +22,19 @@ export function show(entry) {
     (one) => element("li", `${one.text}  ${percent(one.confidence)}`),
   ));
   draw();
+  // Who is choosing what to see keeps on typing where he is.
+  if (!isElsewhere(document.activeElement)) focusReading();
+  announce(spoken(entry));
+}
+
+/** Whether an element is one of those that choose what is shown. */
+export const isElsewhere = (one) => Boolean(one?.matches("select, input:not(#reading)"));
+
+/** Put the keyboard where the reading is typed. */
+export function focusReading() {
+  const field = at("reading");
   field.focus({ preventScroll: true });
   field.select();
-  announce(spoken(entry));
 }
 
 /** Show that there is nothing to show, and why. */
