@@ -174,7 +174,7 @@ def test_what_was_decided_can_be_taken_along(client: httpx.Client) -> None:
     assert f'"{item["image"]}","ok","74",1.0' in table.text
     labels = zipfile.ZipFile(io.BytesIO(client.get("/v1/labels.zip").content))
     assert len(labels.namelist()) == 2
-    assert labels.read("labels.csv").decode().splitlines()[1].endswith(",74")
+    assert labels.read("labels.csv").decode().splitlines()[1].endswith(f",74,{item['image']}")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from inkdigits.errors import InvalidData
 from inkdigits.reading.table_file import write_table
 from inkdigits.review.decisions import Decision, Decisions, decisions_path
 from inkdigits.review.items import items_of
-from inkdigits.training.adapt_data import data_sha256, load_samples, parted
+from inkdigits.training.adapt_data import Sample, data_sha256, load_samples, parted
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,26 @@ def test_parts_are_of_one_size_and_fixed_by_the_seed(digits: Dataset, tmp_path: 
     assert sorted(np.bincount(part).tolist()) == [8, 8, 9]
     np.testing.assert_array_equal(part, parted(samples, 3, seed=4))
     assert (part != parted(samples, 3, seed=5)).any()
+
+
+def test_what_was_cut_from_one_page_is_in_one_part() -> None:
+    pages = [f"page {number}" for number in range(12) for _ in range(5)]
+    samples = [Sample(Path("x"), str(at), "7", page) for at, page in enumerate(pages)]
+    part = parted(samples, 3, seed=2)
+    assert sorted(np.bincount(part).tolist()) == [20, 20, 20]
+    assert all(len(set(part[at : at + 5])) == 1 for at in range(0, 60, 5))
+    one_page = [Sample(Path("x"), str(at), "7", "page") for at in range(20)]
+    assert sorted(np.bincount(parted(one_page, 3, seed=2)).tolist()) == [6, 7, 7]
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_table_of_a_spreadsheet_is_read(digits: Dataset, tmp_path: Path, between: str) -> None:
+    folder = digits_folder(tmp_path / "one", digits, 25)
+    table = folder / "labels.csv"
+    expected = load_samples(folder)
+    text = table.read_text(encoding="utf-8").replace(",", between)
+    table.write_text(f"\ufeff{text}", encoding="utf-8")
+    assert load_samples(folder) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,3 +127,4 @@ def test_what_a_review_exports_is_taken_as_it_is(
     samples = load_samples(tmp_path / "labels")
     assert len(samples) == 22
     assert {one.text for one in samples} == {"7", "77", "777"}
+    assert {one.source for one in samples} == {f"{number}.png" for number in range(22)}

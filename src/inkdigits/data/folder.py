@@ -20,6 +20,8 @@ LABELS_FILE = "labels.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 TEST_FRACTION = 0.2
 MOST_DIGITS = 512
+DELIMITERS = ",;\t"
+"""What may stand between the columns: spreadsheets of many countries write semicolons."""
 
 
 def load_image_folder(folder: Path) -> Dataset:
@@ -70,17 +72,18 @@ def labelled_paths(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from table_paths(table) if table.is_file() else class_paths(folder)
 
 
-def labelled_texts(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each image of `folder` with the number that it shows, in a fixed order.
+def labelled_texts(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield each image of `folder`, the number that it shows, and its source, in a fixed order.
 
-    A `labels.csv` may name numbers of 1–512 digits. Raises InvalidData for any other label.
+    A `labels.csv` may name numbers of 1–512 digits and, as `source`, what each image was cut from;
+    else that is empty. Raises InvalidData for any other label.
     """
     table = folder / LABELS_FILE
     if not table.is_file():
-        yield from ((path, str(label)) for path, label in class_paths(folder))
+        yield from ((path, str(label), "") for path, label in class_paths(folder))
         return
-    for path, label, number in table_rows(table):
-        yield path, number_label(label, table, number)
+    for path, row, number in table_rows(table):
+        yield path, number_label(row["label"], table, number), row.get("source") or ""
 
 
 def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -93,26 +96,28 @@ def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
     """Yield the images that `labels.csv` names: columns `file` (or `image`) and `label`."""
-    for path, label, number in table_rows(table):
-        yield path, digit_label(label, table, number)
+    for path, row, number in table_rows(table):
+        yield path, digit_label(row["label"], table, number)
 
 
-def table_rows(table: Path) -> Iterator[tuple[Path, str, int]]:
-    """Yield each image that `labels.csv` names, its label as it stands there, and its line."""
+def table_rows(table: Path) -> Iterator[tuple[Path, dict[str, str], int]]:
+    """Yield each image that `labels.csv` names, its row, which has a `label`, and its line."""
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+        between = next((one for one in DELIMITERS if lines and one in lines[0]), ",")
+        rows = list(csv.DictReader(lines, delimiter=between))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidData(
             f"{str(table)!r} cannot be read as CSV in UTF-8: {error}.",
             "Its first line names the columns `file` and `label`.",
         ) from error
     for number, row in enumerate(rows, start=2):
-        name, label = row.get("file") or row.get("image"), row.get("label")
-        if not name or label is None:
+        name = row.get("file") or row.get("image")
+        if not name or row.get("label") is None:
             raise InvalidData(
                 f"{str(table)!r} line {number} needs `file` and `label`, got {row!r}."
             )
-        yield table.parent / name, label, number
+        yield table.parent / name, row, number
 
 
 def digit_label(text: str, table: Path, number: int) -> int:

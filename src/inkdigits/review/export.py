@@ -112,7 +112,7 @@ def joined(row: Row, numbers: list[dict[str, Any]]) -> Row:
 
 
 def write_labels(results: Path, book: Book, folder: Path) -> tuple[int, list[str]]:
-    """Write each image that people read into `folder`, beside a `labels.csv`: file, label.
+    """Write each image that people read into `folder`, beside a `labels.csv`: file, label, source.
 
     An image with one number is copied as it is, one of several numbers on a page is cut out as PNG.
     What is unreadable, holds no number, or was not decided is left out. Returns how many are there,
@@ -120,18 +120,18 @@ def write_labels(results: Path, book: Book, folder: Path) -> tuple[int, list[str
     CannotWrite when it is there and not empty, InvalidData.
     """
     check_empty(folder)
-    labels: list[tuple[str, str]] = []
+    labels: list[tuple[str, str, str]] = []
     failed: list[str] = []
     with atomic_path(folder) as place:
         place.mkdir()
         for number, (key, text) in enumerate(read_keys(results, book), start=1):
             try:
-                labels.append((copy(key, number, place), text))
+                labels.append((copy(key, number, place), text, key.image))
             except (InputError, OSError) as error:
                 failed.append(f"{key.image!r} is left out: {error}")
         with (place / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerows([("file", "label"), *labels])
+            writer.writerows([("file", "label", "source"), *labels])
     return len(labels), failed
 
 

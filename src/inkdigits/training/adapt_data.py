@@ -22,11 +22,15 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled image: where it lies, what identifies its bytes, the number that it shows."""
+    """One labelled image: where it lies, what identifies its bytes, the number that it shows.
+
+    `source` is what it was cut from, if anything.
+    """
 
     path: Path
     sha256: str
     text: str
+    source: str = ""
 
     def page(self) -> Grey:
         """Return the page, uint8 (h, w), decoded anew: photos are too large to keep them all."""
@@ -41,13 +45,13 @@ def load_samples(folder: Path) -> list[Sample]:
     if not folder.is_dir():
         raise InvalidData(f"{str(folder)!r} is no folder.", "Name a folder of labelled images.")
     found: dict[str, Sample] = {}
-    for path, text in labelled_texts(folder):
+    for path, text, source in labelled_texts(folder):
         content = read_file(path)
         name = sha256(content)
         known = found.get(name)
         if known is None:
             page_of(path, content)
-            found[name] = Sample(path, name, text)
+            found[name] = Sample(path, name, text, source)
         elif known.text != text:
             raise InvalidData(
                 f"{known.path.name!r} and {path.name!r} are the same image, labelled "
@@ -76,8 +80,25 @@ def data_sha256(samples: Sequence[Sample]) -> str:
 
 
 def parted(samples: Sequence[Sample], parts: int, seed: int) -> Places:
-    """Return the part, 0 … `parts` − 1, of each sample: as many in each, drawn by `seed`."""
-    order = np.random.default_rng(seed).permutation(len(samples))
-    part = np.empty(len(samples), np.intp)
-    part[order] = np.arange(len(samples)) % parts
-    return part
+    """Return the part, 0 … `parts` − 1, of each sample, drawn by `seed`.
+
+    What was cut from one source, a page say, falls into one part, or it would be measured by a
+    network that knows the page. The parts are as large as that allows; where a few sources hold
+    nearly everything, samples count by themselves.
+    """
+    sources = [one.source or one.sha256 for one in samples]
+    by_source = as_even(sources, parts, seed)
+    if np.bincount(by_source, minlength=parts).min() * parts * 2 >= len(samples):
+        return by_source
+    return as_even([one.sha256 for one in samples], parts, seed)
+
+
+def as_even(names: Sequence[str], parts: int, seed: int) -> Places:
+    """Return a part for each name, the same for the same names: always the emptiest so far."""
+    rng = np.random.default_rng(seed)
+    known, place, count = np.unique(names, return_inverse=True, return_counts=True)
+    part_of, filled = np.empty(len(known), np.intp), np.zeros(parts, np.intp)
+    for at in rng.permutation(len(known)):
+        part_of[at] = filled.argmin()
+        filled[part_of[at]] += count[at]
+    return part_of[place]
