@@ -14,6 +14,10 @@ from inkdigits.data.digits import load_offline_digits
 from inkdigits.models.backend import set_up_keras
 
 set_up_keras()
+from inkdigits.models.export import export_onnx
+from inkdigits.models.join import join_networks
+from inkdigits.models.line import build_line
+from inkdigits.models.metadata import line_metadata
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.training import adapt_line
 from inkdigits.training.adapt_data import load_samples
@@ -116,6 +120,30 @@ def test_a_lesson_is_the_same_again_and_after_a_break(
     assert LineEngine(content).metadata.recipe == learner.recipe.to_toml()
     right = learner.digits_right([content, parent.read_bytes()], digits.test[:20])
     assert [part.shape for part in right] == [(20,), (20,)]
+
+
+def test_of_several_networks_the_first_learns_and_the_others_stay(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    one = line_parent(tmp_path / "one.onnx")
+    other = build_line((4, 4, 8, 8, 16), seed=2, normalized=False)
+    other_alone = export_onnx(other, line_metadata())
+    parent = tmp_path / "parent.onnx"
+    told = LineEngine(one).metadata
+    parent.write_bytes(join_networks([one.read_bytes(), other_alone], told))
+    samples = load_samples(numbers_folder(tmp_path / "mine", digits, 20))
+    learner = LineLearner(parent, samples, seed=3)
+    crops = learner.first[0][None]
+    expected = LineEngine(parent).predict_steps(crops)
+    weights = learner.model.get_weights()
+    for content in (learner.artefact(weights), learner.artefact([0.5 * one for one in weights])):
+        found = LineEngine(content).predict_steps(crops)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+    assert np.abs(found[0] - expected[0]).max() > 1e-4
+    np.testing.assert_allclose(
+        LineEngine(learner.artefact(weights)).predict_steps(crops), expected, atol=1e-6
+    )
 
 
 def test_lessons_are_kept_in_files_and_choose_for_each_other(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +15,17 @@ from inkdigits.artefact.metadata import LINE_BLANK, OTHER, POINT, Metadata
 from inkdigits.artefact.points import POINT_CLASS, without_points
 from inkdigits.data.dataset import Examples
 from inkdigits.evaluation.numbers import as_reading
-from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
+from inkdigits.imaging.line import (
+    HEIGHT,
+    LOOKS,
+    WIDTH_STEP,
+    Place,
+    cut,
+    find_number,
+    side_by_side,
+)
 from inkdigits.models.ctc import forward_backward, greedy_texts
+from inkdigits.models.join import join_networks
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.cores import cores
@@ -68,7 +78,8 @@ CHUNK = 100
 class LineLearner:
     """The whole-number network of the artefact at `parent`, about to learn what `samples` show.
 
-    `seed` fixes everything random.
+    Of several networks the first learns, the others stay beside it as they are. `seed` fixes
+    everything random.
     """
 
     layout: Layout = "auto"
@@ -88,6 +99,7 @@ class LineLearner:
         self.targets = [with_points(*pair) for pair in zip(self.texts, said, strict=True)]
         self.made = Numbers([], [])
         self.model = build(self.recipe)
+        self.others = others_of(self.model, parent, self.engine)
         start_from(self.model, parent)
         compile_line(self.model, self.recipe.training, 1)
         self.beginning = values_of(self.model)
@@ -128,8 +140,10 @@ class LineLearner:
         return watch.lesson()
 
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
-        """Return the network with these weights as an artefact."""
-        return exported(self.model, weights, metadata or line_metadata())
+        """Return the network with these weights, and the parent's others, as an artefact."""
+        told = metadata or line_metadata()
+        contents = [exported(self.model, one, told) for one in (weights, *self.others)]
+        return join_networks(contents, told) if self.others else contents[0]
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""
@@ -167,6 +181,16 @@ class LineLearner:
                 right[at] = as_reading(text.replace(POINT, "")) == str(digits.labels[at])
             answers.append(right)
         return answers
+
+
+def others_of(model: keras.Model, parent: Path, engine: LineEngine) -> list[Weights]:
+    """Return the weights of the networks at `parent` but the first, in the order of `model`'s."""
+    blank = np.zeros((1, HEIGHT, WIDTH_STEP), np.uint8)
+    found = []
+    for number in range(2, len(engine.predict_steps(blank)) + 1):
+        start_from(model, parent, number)
+        found.append(model.get_weights())
+    return found
 
 
 def views_of(place: Place, looks: int, rng: np.random.Generator) -> list[Crop]:
