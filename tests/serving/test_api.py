@@ -265,6 +265,31 @@ def test_the_page_asks_no_other_host(client: TestClient) -> None:
         assert "://" not in text, path.name
     assert "<script>" not in client.get("/docs").text
     assert "/v1/read" in client.get("/docs").text
+    assert "luhn, ean, mod97, verhoeff, damm" in client.get("/docs").text
+
+
+@pytest.mark.parametrize(
+    ("code", "query", "body", "kind"),
+    [
+        ("400", "?length=x", b"image", "image/png"),
+        ("415", "", b"<html>", "text/html"),
+        ("422", "", b"--x--", "multipart/form-data; boundary=x"),
+    ],
+)
+def test_the_example_of_an_error_is_what_is_answered(
+    client: TestClient, code: str, query: str, body: bytes, kind: str
+) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/v1/read"]["post"]
+    example = operation["responses"][code]["content"]["application/json"]["example"]
+    answer = client.post(f"/v1/read{query}", content=body, headers={"Content-Type": kind})
+    assert (str(answer.status_code), answer.json()) == (code, example)
+
+
+def test_each_example_is_of_its_error(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/v1/read"]["post"]
+    for code, given in operation["responses"].items():
+        example = given["content"]["application/json"]["example"]
+        assert code == "200" or example["error"]["status"] == int(code)
 
 
 def test_the_document_names_every_answer(client: TestClient) -> None:

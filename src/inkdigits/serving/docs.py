@@ -31,16 +31,30 @@ def operation(path: str, method: str, told: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(one['name'])}</code></td>"
         f"<td>{escape(one.get('description', ''))}</td>"
+        f"<td>{escape(values_of(one['schema']))}</td>"
         f"<td>{escape(str(one['schema'].get('default', '')))}</td></tr>"
         for one in told.get("parameters", [])
     )
-    table = f"<table><tr><th>query</th><th></th><th>default</th></tr>{rows}</table>" if rows else ""
+    head = "<tr><th>query</th><th></th><th>values</th><th>default</th></tr>"
+    table = f"<table>{head}{rows}</table>" if rows else ""
     text = escape(told.get("description", "")).replace("\n\n", "</p><p>")
     answers = "".join(answer(code, given) for code, given in told["responses"].items())
     return (
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p>{table}"
         f"<dl>{answers}</dl></section>"
     )
+
+
+def values_of(schema: dict[str, Any]) -> str:
+    """Return in words what a `schema` allows."""
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    kind = {"integer": "whole number", "number": "number"}.get(schema["type"], "text")
+    if schema.get("format") == "regex":
+        kind = "regular expression"
+    if "maximum" in schema:
+        return f"{kind}, {schema['minimum']}–{schema['maximum']}"
+    return f"{kind}, {schema['minimum']} or more" if "minimum" in schema else kind
 
 
 def answer(code: str, given: dict[str, Any]) -> str:

@@ -15,18 +15,54 @@ READING = {
     "confidence": 0.987,
     "numbers": [{"text": "2348", "confidence": 0.987, "box": [12, 8, 140, 44], "digits": []}],
 }
-ERROR = {"error": {"status": 413, "message": "the request has …", "hint": "Send a smaller image."}}
 REFUSALS = {
-    "400": "An option is wrong.",
-    "401": "The key is missing or wrong.",
-    "408": "The request did not arrive in time.",
-    "413": "Too many bytes or files.",
-    "415": "The body is said to be no image.",
-    "422": "No image that can be used; what is known of it, or of the form.",
-    "429": "The queue is full.",
-    "500": "A fault of the service.",
-    "503": "The service starts, or is about to stop.",
+    "400": (
+        "An option is wrong.",
+        "length must be a whole number of 1 to 512, got 'x'.",
+        "",
+    ),
+    "401": (
+        "The key is missing or wrong.",
+        "this service needs its key.",
+        "Send it as `Authorization: Bearer KEY` or `X-API-Key`.",
+    ),
+    "408": (
+        "The request did not arrive in time.",
+        "the request did not arrive within 10 s.",
+        "Send it faster.",
+    ),
+    "413": (
+        "Too many bytes or files.",
+        "a request may have 32 files.",
+        "Send fewer at once.",
+    ),
+    "415": (
+        "The body is said to be no image.",
+        "a body of type 'text/html' is no image.",
+        "Send image/*, application/pdf, application/octet-stream or multipart/form-data.",
+    ),
+    "422": (
+        "No image that can be used; what is known of it, or of the form.",
+        "the form has no file.",
+        "Send each image as a file of the form.",
+    ),
+    "429": (
+        "The queue is full.",
+        "64 requests are waiting already.",
+        "Ask again later.",
+    ),
+    "500": (
+        "A fault of the service.",
+        "unexpected MemoryError.",
+        "Please report it.",
+    ),
+    "503": (
+        "The service starts, or is about to stop.",
+        "the service is starting.",
+        "Ask again in a moment.",
+    ),
 }
+"""Of each error: what it means, and the message and hint of an example."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
     "required": True,
@@ -125,7 +161,7 @@ def model() -> dict[str, Any]:
         "security": security(),
         "responses": {
             "200": {"description": "The artefact's metadata.", "content": answer},
-            "401": refusal(REFUSALS["401"]),
+            "401": refusal("401"),
         },
     }
 
@@ -142,7 +178,7 @@ def health(summary: str, may_fail: bool) -> dict[str, Any]:
     }
     return {
         "summary": summary,
-        "responses": answers | ({"503": refusal(REFUSALS["503"])} if may_fail else {}),
+        "responses": answers | ({"503": refusal("503")} if may_fail else {}),
     }
 
 
@@ -193,13 +229,15 @@ def security() -> list[dict[str, list[str]]]:
 
 def refusals() -> dict[str, Any]:
     """Return every error of a reading."""
-    return {code: refusal(told) for code, told in REFUSALS.items()}
+    return {code: refusal(code) for code in REFUSALS}
 
 
-def refusal(told: str) -> dict[str, Any]:
+def refusal(code: str) -> dict[str, Any]:
     """Return one error in the shape that all have."""
+    told, message, hint = REFUSALS[code]
+    example = {"error": {"status": int(code), "message": message, "hint": hint}}
     schema = {"$ref": "#/components/schemas/Error"}
-    content = {"application/json": {"schema": schema, "example": ERROR}}
+    content = {"application/json": {"schema": schema, "example": example}}
     return {"description": told, "content": content}
 
 
