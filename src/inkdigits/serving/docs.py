@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -37,12 +38,18 @@ def operation(path: str, method: str, told: dict[str, Any]) -> str:
     )
     head = "<tr><th>query</th><th></th><th>values</th><th>default</th></tr>"
     table = f"<table>{head}{rows}</table>" if rows else ""
-    text = escape(told.get("description", "")).replace("\n\n", "</p><p>")
+    text = " ".join(told[key] for key in ("summary", "description") if key in told)
     answers = "".join(answer(code, given) for code, given in told["responses"].items())
     return (
-        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p>{table}"
+        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
+        f"<p>{as_html(text)}</p>{table}"
         f"<dl>{answers}</dl></section>"
     )
+
+
+def as_html(text: str) -> str:
+    """Return `text` as HTML, what stands between backquotes as code."""
+    return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
 def values_of(schema: dict[str, Any]) -> str:
