@@ -32,6 +32,8 @@ PUBLISHED = {
 BARS = {"distorted": 0.9915, "fast": 0.99, "cnn": 0.997, "ensemble": 0.998, "bundled": 0.9965}
 # The most that we promise of the model that ships: ECE, and error at 99 % coverage.
 CALIBRATION_BARS = {"bundled": {"ece": 0.003, "selective_error_at_99": 0.001}}
+# How much less than its teacher a network may read that learns what one says, and its file's size.
+BEHIND_TEACHER, MOST_MB = 0.0005, 1.0
 # The claim: every digit passes 97 %.
 DIGIT_BAR = {"early-stopping": 0.97}
 
@@ -146,6 +148,25 @@ def figures_of(recipe: str, results: Sequence[SeedResult]) -> list[Figure]:
     return figures
 
 
+def taught_figures(
+    recipe: str, overrides: Sequence[str], results: Sequence[SeedResult], folders: Sequence[Path]
+) -> list[Figure]:
+    """Return how a network stands beside the teacher whose words it learnt, and its file's size."""
+    teacher = load_recipe(recipe).override(overrides).distillation.teacher
+    if not teacher:
+        return []
+    told = json.loads((Path(teacher) / "evaluation.json").read_text(encoding="utf-8"))
+    behind = [told["test_accuracy"] - one.test for one in results]
+    sizes = [(folder / "model.onnx").stat().st_size / 1e6 for folder in folders]
+    return [
+        mean_figure(
+            f"`{recipe}`: test accuracy, its teacher's − its own", "difference", behind,
+            at_most=BEHIND_TEACHER + HAIR,
+        ),
+        mean_figure(f"`{recipe}`: its artefact", "MB", sizes, at_most=MOST_MB),
+    ]  # fmt: skip
+
+
 def digit_means(results: Sequence[SeedResult]) -> list[float]:
     """Return the mean test accuracy of each digit over the seeds."""
     columns = zip(*(result.digits for result in results), strict=True)
@@ -182,6 +203,8 @@ def main() -> None:
     }
     results = [read_result(folder, seed) for seed, folder in folders.items()]
     figures = figures_of(options.recipe, results)
+    runs = list(folders.values())
+    figures += taught_figures(options.recipe, options.overrides, results, runs)
     write_record(
         f"accuracy-{options.recipe}",
         figures,
@@ -192,7 +215,7 @@ def main() -> None:
         published_within_one_std=within_one_std(figures),
         digit_means=digit_means(results),
         digit_bar=DIGIT_BAR.get(options.recipe),
-        trained_on=trained_on(list(folders.values())),
+        trained_on=trained_on(runs),
         runs=[asdict(result) for result in results],
     )
 

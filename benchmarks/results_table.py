@@ -56,7 +56,7 @@ REQUIRED = (
 PLAIN = {
     "count": "{:,.0f}",
     "per second": "{:,.0f} a second",
-    "MB": "{:,.0f} MB",
+    "MB": "{:,.3g} MB",
     "MB/h": "{:.2f} MB an hour",
     "difference": "{:.1e}",
 }
