@@ -18,6 +18,7 @@ from pathlib import Path
 from processes import INKDIGITS, common_arguments, environment, run, say
 from record import HAIR, Figure, mean_figure, write_record
 
+from inkdigits.errors import DataUnavailable
 from inkdigits.training.recipe import load_recipe
 
 SPLITS = ("test", "val", "train")
@@ -148,15 +149,25 @@ def figures_of(recipe: str, results: Sequence[SeedResult]) -> list[Figure]:
     return figures
 
 
-def taught_figures(
-    recipe: str, overrides: Sequence[str], results: Sequence[SeedResult], folders: Sequence[Path]
-) -> list[Figure]:
-    """Return how a network stands beside the teacher whose words it learnt, and its file's size."""
+def teacher_accuracy(recipe: str, overrides: Sequence[str]) -> float | None:
+    """Return the test accuracy of the run that a recipe's network learns from, if it has one.
+
+    Asked before hours of training: raises DataUnavailable where the run was not measured.
+    """
     teacher = load_recipe(recipe).override(overrides).distillation.teacher
     if not teacher:
-        return []
-    told = json.loads((Path(teacher) / "evaluation.json").read_text(encoding="utf-8"))
-    behind = [told["test_accuracy"] - one.test for one in results]
+        return None
+    path = Path(teacher) / "evaluation.json"
+    if not path.is_file():
+        raise DataUnavailable(f"{teacher!r} is no measured run.", "Train it, or link it there.")
+    return float(json.loads(path.read_text(encoding="utf-8"))["test_accuracy"])
+
+
+def taught_figures(
+    recipe: str, teacher: float, results: Sequence[SeedResult], folders: Sequence[Path]
+) -> list[Figure]:
+    """Return how a network stands beside its teacher, of that accuracy, and its file's size."""
+    behind = [teacher - one.test for one in results]
     sizes = [(folder / "model.onnx").stat().st_size / 1e6 for folder in folders]
     return [
         mean_figure(
@@ -192,6 +203,7 @@ def main() -> None:
         help="override a key of the recipe; repeatable",
     )  # fmt: skip
     options = parser.parse_args()
+    teacher = teacher_accuracy(options.recipe, options.overrides)
     folders = {
         seed: trained(
             options.recipe,
@@ -204,7 +216,8 @@ def main() -> None:
     results = [read_result(folder, seed) for seed, folder in folders.items()]
     figures = figures_of(options.recipe, results)
     runs = list(folders.values())
-    figures += taught_figures(options.recipe, options.overrides, results, runs)
+    if teacher is not None:
+        figures += taught_figures(options.recipe, teacher, results, runs)
     write_record(
         f"accuracy-{options.recipe}",
         figures,

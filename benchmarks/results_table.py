@@ -56,7 +56,7 @@ REQUIRED = (
 PLAIN = {
     "count": "{:,.0f}",
     "per second": "{:,.0f} a second",
-    "MB": "{:,.3g} MB",
+    "MB": "{:,.0f} MB",
     "MB/h": "{:.2f} MB an hour",
     "difference": "{:.1e}",
 }
@@ -120,6 +120,8 @@ def number(value: float, kind: str) -> str:
         return f"{value:.3f}"
     if kind == "seconds":
         return f"{value:.1f} s" if value >= 10 else f"{value:.3g} s"
+    if kind == "MB" and value < 10:
+        return f"{value:.2f} MB"
     if kind in PLAIN:
         return PLAIN[kind].format(value)
     raise ValueError(f"a figure's kind is one of {', '.join(KINDS)}, got {kind!r}.")

@@ -122,6 +122,9 @@ def test_labels_are_what_people_read(reviewed: Path, tmp_path: Path) -> None:
     paths, labels = labelled_numbers(folder)
     assert labels == ["77", "74", "42", "78"]
     assert (folder / "labels.csv").read_text().splitlines()[0] == "file,label,source"
+    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+        sources = [row["source"] for row in csv.DictReader(file)]
+    assert sources[0] == "a.png" and sources[-1].endswith(", page 1")
     assert paths[0].read_bytes() == Path("a.png").read_bytes()
     crop = cv2.imread(str(paths[-1]), cv2.IMREAD_GRAYSCALE)
     assert 50 <= crop.shape[1] < 120, "one number of the page, with a little around it"

@@ -187,6 +187,23 @@ def test_who_types_a_filter_goes_on_there_when_an_item_comes(
         assert lines_of(results) == []
 
 
+def test_a_choice_by_mouse_goes_back_to_the_reading_and_one_by_keyboard_stays(
+    browser: Browser, results: Path
+) -> None:
+    with service(results) as (_, address), watched(browser, address) as page:
+        shown(page)
+        page.locator("#status-wanted").click()
+        page.select_option("#status-wanted", "ok")
+        expect(page.locator("#reading")).to_be_focused()
+        shown(page)
+        page.keyboard.press("Enter")
+        page.focus("#reason")
+        page.keyboard.press("u")
+        expect(page.locator("#reason")).to_have_value("unsure")
+        expect(page.locator("#reason")).to_be_focused()
+        wait_for_lines(page, results, 1)
+
+
 def test_two_reviewers_never_see_the_same(browser: Browser, results: Path) -> None:
     with service(results) as (_, address):
         with watched(browser, address) as anna, watched(browser, address) as ben:

@@ -25,6 +25,7 @@ from inkdigits.reading.reader import Reader
 from inkdigits.training import adapt as adaptation
 from inkdigits.training import adapt_digit
 from inkdigits.training.adapt import adapt
+from inkdigits.training.adapt_lessons import Work
 from inkdigits.training.adapt_recipe import recipe_for
 from inkdigits.training.lesson import Watch
 from inkdigits.training.recipe import load_recipe
@@ -105,6 +106,32 @@ def test_broken_off_it_continues_to_the_same_model(
     adapt(folder, tmp_path / "broken.onnx", parent)
     assert calls[2:4] == [2, 3], "the first lesson and two epochs of the second are there"
     assert (tmp_path / "broken.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
+
+
+def test_other_parts_begin_anew(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = digits_folder(tmp_path / "mine", digits, 24)
+    parent, out = digit_parent(tmp_path / "parent.onnx"), tmp_path / "new.onnx"
+    seen = []
+
+    def broken(work: Work, *_others: object) -> None:
+        lessons = work.folder / "lessons"
+        seen.append(lessons.is_dir())
+        lessons.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adaptation, "learn_and_measure", broken)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            adapt(folder, out, parent, seed=1)
+    table = folder / "labels.csv"
+    first, *rows = table.read_text(encoding="utf-8").splitlines()
+    pages = [f"{row},page {at // 4}" for at, row in enumerate(rows)]
+    table.write_text("\n".join([f"{first},source", *pages]), encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        adapt(folder, out, parent, seed=1)
+    assert seen == [False, True, False]
 
 
 def test_shuffled_labels_leave_the_old_model(digits: Dataset, tmp_path: Path) -> None:

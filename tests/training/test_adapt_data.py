@@ -16,7 +16,13 @@ from inkdigits.errors import InvalidData
 from inkdigits.reading.table_file import write_table
 from inkdigits.review.decisions import Decision, Decisions, decisions_path
 from inkdigits.review.items import items_of
-from inkdigits.training.adapt_data import Sample, data_sha256, load_samples, parted
+from inkdigits.training.adapt_data import (
+    Sample,
+    data_sha256,
+    keeps_sources,
+    load_samples,
+    parted,
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +60,20 @@ def test_what_was_cut_from_one_page_is_in_one_part() -> None:
     part = parted(samples, 3, seed=2)
     assert sorted(np.bincount(part).tolist()) == [20, 20, 20]
     assert all(len(set(part[at : at + 5])) == 1 for at in range(0, 60, 5))
+    assert keeps_sources(samples, part)
     one_page = [Sample(Path("x"), str(at), "7", "page") for at in range(20)]
-    assert sorted(np.bincount(parted(one_page, 3, seed=2)).tolist()) == [6, 7, 7]
+    apart = parted(one_page, 3, seed=2)
+    assert sorted(np.bincount(apart).tolist()) == [6, 7, 7]
+    assert not keeps_sources(one_page, apart)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_large_pages_and_single_images_are_parted_evenly(seed: int) -> None:
+    sources = ["a"] * 10 + ["b"] * 10 + [""] * 10
+    samples = [Sample(Path("x"), str(at), "7", source) for at, source in enumerate(sources)]
+    part = parted(samples, 3, seed)
+    assert np.bincount(part).tolist() == [10, 10, 10]
+    assert keeps_sources(samples, part)
 
 
 @pytest.mark.parametrize("between", [";", "\t"])

@@ -15,6 +15,7 @@ from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import merge
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
+from inkdigits.models.start import constants_of
 from inkdigits.reading.engine import Engine
 from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.adapt_digit import SETTINGS
@@ -44,6 +45,10 @@ def answers(content: bytes | Path) -> np.ndarray:
     return Engine(content).predict_proba(IMAGES)
 
 
+def shares_in(path: Path, members: int, views: int) -> list[float]:
+    return member_shares(constants_of(path), [10] * members, views)
+
+
 @pytest.mark.parametrize(
     ("shares", "views", "sure"),
     [([1.0], 1, 1.0), ([1.0], 3, 1.0), ([0.3, 0.7], 1, 1.0), ([0.5, 0.3, 0.2], 5, 0.2)],
@@ -57,7 +62,19 @@ def test_untaught_it_is_saved_as_it_was(
     content = network.artefact(network.model.get_weights(), digit_metadata())
     np.testing.assert_allclose(answers(content), answers(path), atol=1e-6)
     if views > 1 or len(shares) > 1:
-        np.testing.assert_allclose(member_shares(path, views), shares, atol=1e-6)
+        np.testing.assert_allclose(shares_in(path, len(shares), views), shares, atol=1e-6)
+
+
+def test_members_may_differ_in_widths_and_classes(tmp_path: Path) -> None:
+    members = [
+        build_cnn((3, 5), (2, 2), seed=1, classes=10, pooled=False, normalized=False),
+        build_cnn((4, 6, 7), (1, 2, 3), seed=2, classes=11, normalized=False),
+    ]
+    path = tmp_path / "parent.onnx"
+    path.write_bytes(export_onnx(merge(members, [0.6, 0.4], 5, 0.9), digit_metadata()))
+    network = network_of(path, member_recipe(), ModelRecipe(kind="ensemble", views=5, sure=0.9))
+    content = network.artefact(network.model.get_weights(), digit_metadata())
+    np.testing.assert_allclose(answers(content), answers(path), atol=1e-6)
 
 
 def test_what_is_taught_reaches_every_member_and_no_share(tmp_path: Path) -> None:
@@ -74,7 +91,7 @@ def test_what_is_taught_reaches_every_member_and_no_share(tmp_path: Path) -> Non
 
     content = network.artefact(after, digit_metadata())
     (tmp_path / "new.onnx").write_bytes(content)
-    np.testing.assert_allclose(member_shares(tmp_path / "new.onnx", 3), [0.3, 0.7], atol=1e-6)
+    np.testing.assert_allclose(shares_in(tmp_path / "new.onnx", 2, 3), [0.3, 0.7], atol=1e-6)
     assert np.abs(answers(content) - answers(path)).max() > 1e-4
     network.artefact(before, digit_metadata())
     for mine, kept in zip(network.model.get_weights(), after, strict=True):

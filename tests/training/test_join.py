@@ -11,7 +11,7 @@ import pytest
 from inkdigits.artefact.metadata import output_name
 from inkdigits.errors import ModelRefused
 from inkdigits.models.backend import set_up_keras
-from inkdigits.models.join import join_networks
+from inkdigits.models.join import join_networks, split_networks
 from inkdigits.models.metadata import line_metadata
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.models import BUNDLED_MODEL
@@ -43,6 +43,20 @@ def test_each_network_says_of_each_crop_what_it_says_alone() -> None:
             np.testing.assert_allclose(said[3 * crop + number], wanted[crop], atol=1e-6)
     assert joined.metadata.reject_threshold == 0.25
     assert joined.predict_steps(crops(0)).shape == (0, 30, 13)
+
+
+def test_what_was_joined_comes_apart_as_it_was() -> None:
+    wide = export_onnx(build_line((4, 4, 8, 8, 24), seed=3, normalized=False), line_metadata())
+    parts = [network(1, temperature=1.5), wide, network(2)]
+    for part, found in zip(
+        parts, split_networks(join_networks(parts, line_metadata())), strict=True
+    ):
+        expected = LineEngine(part).predict_steps(crops(2))
+        np.testing.assert_array_equal(LineEngine(found).predict_steps(crops(2)), expected)
+    (same,) = split_networks(parts[0])
+    np.testing.assert_array_equal(
+        LineEngine(same).predict_steps(crops(2)), LineEngine(parts[0]).predict_steps(crops(2))
+    )
 
 
 def test_a_network_starts_from_the_one_that_is_named(tmp_path: Path) -> None:

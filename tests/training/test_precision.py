@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import keras
 import pytest
+from rich.console import Console
 
 from inkdigits.models.backend import set_up_keras
 from inkdigits.training import precision
-from inkdigits.training.precision import processor_flags, trained_precision
+from inkdigits.training.precision import (
+    has_accelerator,
+    processor_flags,
+    tell_precision,
+    trained_precision,
+)
 
 set_up_keras()
 
@@ -53,3 +60,21 @@ def test_without_a_file_that_tells_of_the_processor_it_is_float32(
 ) -> None:
     assert processor_flags(tmp_path / "cpuinfo") == frozenset()
     assert trained_precision("bfloat16") == "float32"
+
+
+def test_a_recipe_that_trains_otherwise_is_told(engine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(OLDER)
+    told = Console(file=io.StringIO())
+    tell_precision("float32", told)
+    assert told.file.getvalue() == ""
+    tell_precision("bfloat16", told)
+    assert told.file.getvalue() == "training in float32: this machine is slower in bfloat16\n"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="asks JAX")
+def test_a_processor_is_no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+
+    assert has_accelerator() == (jax.default_backend() != "cpu")
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert has_accelerator()

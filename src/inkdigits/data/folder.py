@@ -83,7 +83,7 @@ def labelled_texts(folder: Path) -> Iterator[tuple[Path, str, str]]:
         yield from ((path, str(label), "") for path, label in class_paths(folder))
         return
     for path, row, number in table_rows(table):
-        yield path, number_label(row["label"], table, number), row.get("source") or ""
+        yield path, number_label(row["label"], table, number), (row.get("source") or "").strip()
 
 
 def class_paths(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -103,9 +103,7 @@ def table_paths(table: Path) -> Iterator[tuple[Path, int]]:
 def table_rows(table: Path) -> Iterator[tuple[Path, dict[str, str], int]]:
     """Yield each image that `labels.csv` names, its row, which has a `label`, and its line."""
     try:
-        lines = table.read_text(encoding="utf-8-sig").splitlines()
-        between = next((one for one in DELIMITERS if lines and one in lines[0]), ",")
-        rows = list(csv.DictReader(lines, delimiter=between))
+        rows = rows_of(table.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidData(
             f"{str(table)!r} cannot be read as CSV in UTF-8: {error}.",
@@ -118,6 +116,13 @@ def table_rows(table: Path) -> Iterator[tuple[Path, dict[str, str], int]]:
                 f"{str(table)!r} line {number} needs `file` and `label`, got {row!r}."
             )
         yield table.parent / name, row, number
+
+
+def rows_of(lines: list[str]) -> list[dict[str, str]]:
+    """Return the rows of a table, whatever spreadsheets put between its columns."""
+    readers = [csv.DictReader(lines, delimiter=between) for between in DELIMITERS]
+    fitting = (one for one in readers if "label" in (one.fieldnames or ()))
+    return list(next(fitting, readers[0]))
 
 
 def digit_label(text: str, table: Path, number: int) -> int:

@@ -18,6 +18,7 @@ from inkdigits.artefact.metadata import (
 from inkdigits.artefact.safety import check_onnx
 from inkdigits.errors import ModelRefused
 from inkdigits.models.export import checked_model
+from inkdigits.models.metadata import line_metadata
 
 
 def join_networks(contents: Sequence[bytes], metadata: Metadata) -> bytes:
@@ -41,6 +42,43 @@ def join_networks(contents: Sequence[bytes], metadata: Metadata) -> bytes:
         metadata,
     )
     return bytes(model.SerializeToString())
+
+
+def split_networks(content: bytes) -> list[bytes]:
+    """Return each network of an artefact that reads numbers as an artefact of its own.
+
+    What `join_networks` put together; each keeps its temperature. Raises ModelRefused.
+    """
+    check_onnx(content)
+    graph = onnx.load_model_from_string(content).graph
+    return [
+        taken_out(graph, number).SerializeToString() for number in range(1, len(graph.output) + 1)
+    ]
+
+
+def taken_out(graph: Any, number: int) -> Any:
+    """Return the model of one network of a graph, by the names that it has alone."""
+
+    def belongs(name: str) -> bool:
+        others = [at for at in range(2, len(graph.output) + 1) if at != number]
+        if number > 1:
+            return name.startswith(f"{number}/") or name == output_name(number)
+        return not any(name.startswith(f"{at}/") or name == output_name(at) for at in others)
+
+    def alone(name: str) -> str:
+        return OUTPUT_NAME if name == output_name(number) else name.removeprefix(f"{number}/")
+
+    nodes = [node for node in graph.node if belongs(node.output[0])]
+    constants = [constant for constant in graph.initializer if belongs(constant.name)]
+    for constant in constants:
+        constant.name = alone(constant.name)
+    for node in nodes:
+        node.name = alone(node.name)
+        node.input[:] = [alone(name) for name in node.input]
+        node.output[:] = [alone(name) for name in node.output]
+    end = graph.output[number - 1]
+    end.name = OUTPUT_NAME
+    return checked_model(nodes, graph.input[0], [end], constants, line_metadata())
 
 
 def graph_of(content: bytes) -> Any:

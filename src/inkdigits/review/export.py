@@ -126,13 +126,18 @@ def write_labels(results: Path, book: Book, folder: Path) -> tuple[int, list[str
         place.mkdir()
         for number, (key, text) in enumerate(read_keys(results, book), start=1):
             try:
-                labels.append((copy(key, number, place), text, key.image))
+                labels.append((copy(key, number, place), text, source_of(key)))
             except (InputError, OSError) as error:
                 failed.append(f"{key.image!r} is left out: {error}")
         with (place / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerows([("file", "label", "source"), *labels])
     return len(labels), failed
+
+
+def source_of(key: Key) -> str:
+    """Return what the image of an item was cut from: the page, or the image itself."""
+    return key.image if key.spot is None else f"{key.image}, page {key.spot.page}"
 
 
 def read_keys(results: Path, book: Book) -> Iterator[tuple[Key, str]]:

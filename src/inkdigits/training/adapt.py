@@ -26,12 +26,22 @@ from inkdigits.files import lock, make_folder, open_growing, sha256, write_bytes
 from inkdigits.models.backend import set_up_keras
 from inkdigits.reading.models import BUNDLED_LINE_MODEL, BUNDLED_MODEL
 from inkdigits.reading.session import Session, read_model
-from inkdigits.training.adapt_data import FEWEST, Sample, data_sha256, load_samples, parted
+from inkdigits.training.adapt_data import (
+    FEWEST,
+    Sample,
+    data_sha256,
+    keeps_sources,
+    load_samples,
+    parted,
+)
 from inkdigits.training.adapt_digit import DigitLearner
 from inkdigits.training.adapt_lessons import PARTS, Learner, Work, learn_and_measure
 from inkdigits.training.adapt_line import LineLearner
 from inkdigits.training.adapt_report import Report
 from inkdigits.training.run import quiet_console
+
+WAY = 2
+"""How lessons are given: what another way has left is not continued."""
 
 
 def adapt(
@@ -61,16 +71,20 @@ def adapt(
     kinds: dict[str, type[Learner]] = {"line": LineLearner, "digit": DigitLearner}
     learner = kinds[kind](parent, samples, seed)
     require_ink(learner.samples, samples, folder)
+    parts = parted(learner.samples, PARTS, seed)
     plan: dict[str, Any] = {
         "parent": sha256(content),
         "data": data_sha256(samples),
         "beside": dataset.sha256,
         "seed": seed,
         "version": __version__,
+        "way": WAY,
+        "parts": sha256(parts.tobytes()),
     }
     with work_folder(out, plan) as place:
-        parts = parted(learner.samples, PARTS, seed)
         work = Work(learner, parts, place, console or quiet_console())
+        if not keeps_sources(learner.samples, parts):
+            work.say("too few pages to part the images by them: what is measured may flatter")
         found = learn_and_measure(work, content, dataset)
         if found.findings.better:
             metadata = replace(

@@ -98,7 +98,15 @@ def as_even(names: Sequence[str], parts: int, seed: int) -> Places:
     rng = np.random.default_rng(seed)
     known, place, count = np.unique(names, return_inverse=True, return_counts=True)
     part_of, filled = np.empty(len(known), np.intp), np.zeros(parts, np.intp)
-    for at in rng.permutation(len(known)):
+    drawn = rng.permutation(len(known))
+    # The largest first: they fit nowhere later.
+    for at in drawn[np.argsort(-count[drawn], kind="stable")]:
         part_of[at] = filled.argmin()
         filled[part_of[at]] += count[at]
     return part_of[place]
+
+
+def keeps_sources(samples: Sequence[Sample], part: Places) -> bool:
+    """Return whether what was cut from one source is in one `part` (N,)."""
+    pairs = {(one.source, int(at)) for one, at in zip(samples, part, strict=True) if one.source}
+    return len(pairs) == len({source for source, _ in pairs})

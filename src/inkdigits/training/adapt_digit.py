@@ -65,7 +65,8 @@ class DigitLearner:
     def __init__(self, parent: Path, samples: Sequence[Sample], seed: int) -> None:
         self.engine = Engine(parent, threads=2)
         told = self.engine.metadata.recipe
-        self.recipe = recipe_for(told, seed, SETTINGS, ["distillation.teacher=''"])
+        changes = ["distillation.teacher=''", "model.dropout=0.0"]
+        self.recipe = recipe_for(told, seed, SETTINGS, changes)
         self.described = described(told, self.recipe, SETTINGS)
         framed = [(sample, frame(clean(sample.page()))) for sample in samples]
         seen = [(sample, found.image) for sample, found in framed if found is not None]

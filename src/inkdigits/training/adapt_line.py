@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,22 +14,15 @@ from inkdigits.artefact.metadata import LINE_BLANK, OTHER, POINT, Metadata
 from inkdigits.artefact.points import POINT_CLASS, without_points
 from inkdigits.data.dataset import Examples
 from inkdigits.evaluation.numbers import as_reading
-from inkdigits.imaging.line import (
-    HEIGHT,
-    LOOKS,
-    WIDTH_STEP,
-    Place,
-    cut,
-    find_number,
-    side_by_side,
-)
+from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
 from inkdigits.models.ctc import forward_backward, greedy_texts
-from inkdigits.models.join import join_networks
+from inkdigits.models.join import join_networks, split_networks
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.cores import cores
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.reader import Layout
+from inkdigits.reading.session import read_model
 from inkdigits.training.adapt_data import Places, Sample
 from inkdigits.training.adapt_recipe import recipe_for
 from inkdigits.training.checkpoint import StateKeeper
@@ -99,7 +91,7 @@ class LineLearner:
         self.targets = [with_points(*pair) for pair in zip(self.texts, said, strict=True)]
         self.made = Numbers([], [])
         self.model = build(self.recipe)
-        self.others = others_of(self.model, parent, self.engine)
+        self.others = split_networks(read_model(parent))[1:]
         start_from(self.model, parent)
         compile_line(self.model, self.recipe.training, 1)
         self.beginning = values_of(self.model)
@@ -142,8 +134,8 @@ class LineLearner:
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
         """Return the network with these weights, and the parent's others, as an artefact."""
         told = metadata or line_metadata()
-        contents = [exported(self.model, one, told) for one in (weights, *self.others)]
-        return join_networks(contents, told) if self.others else contents[0]
+        taught = exported(self.model, weights, told)
+        return join_networks([taught, *self.others], told) if self.others else taught
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""
@@ -154,7 +146,8 @@ class LineLearner:
     def describe(self, told: Sequence[tuple[Weights, Places]], _weights: Weights) -> Metadata:
         """Return what the adapted artefact says about itself.
 
-        Its temperature is that of the least loss on samples that each network did not learn.
+        Its temperature, of the network that learns, is that of the least loss on samples that it
+        did not learn.
         """
         steps, texts = [], []
         for weights, places in told:
@@ -181,16 +174,6 @@ class LineLearner:
                 right[at] = as_reading(text.replace(POINT, "")) == str(digits.labels[at])
             answers.append(right)
         return answers
-
-
-def others_of(model: keras.Model, parent: Path, engine: LineEngine) -> list[Weights]:
-    """Return the weights of the networks at `parent` but the first, in the order of `model`'s."""
-    blank = np.zeros((1, HEIGHT, WIDTH_STEP), np.uint8)
-    found = []
-    for number in range(2, len(engine.predict_steps(blank)) + 1):
-        start_from(model, parent, number)
-        found.append(model.get_weights())
-    return found
 
 
 def views_of(place: Place, looks: int, rng: np.random.Generator) -> list[Crop]:
@@ -243,6 +226,7 @@ def text_losses(steps: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> F
 
 
 def tempered(steps: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return steps (K, T, 13) at another temperature."""
-    changed = (steps + TINY) ** (1 / temperature)
-    return np.asarray(changed / changed.sum(axis=2, keepdims=True), np.float32)
+    """Return steps (K, T, 13), those of the first network at another temperature."""
+    changed = (steps[:1] + TINY) ** (1 / temperature)
+    first = np.asarray(changed / changed.sum(axis=2, keepdims=True), np.float32)
+    return np.concatenate([first, steps[1:]])

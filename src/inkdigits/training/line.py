@@ -28,7 +28,7 @@ from inkdigits.training.loop import require_finite
 from inkdigits.training.network import early_stopping, outputs, show_summary, start_file
 from inkdigits.training.numbers import Numbers, Order, make_numbers
 from inkdigits.training.optimizer import make_optimizer
-from inkdigits.training.precision import trained_precision
+from inkdigits.training.precision import tell_precision, trained_precision
 from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.strips import as_labels
 
@@ -68,6 +68,7 @@ def joined(parts: Sequence[Any]) -> Examples:
 
 def train_line(job: Job, train: Numbers, val: Numbers) -> tuple[keras.Model, list[Row]]:
     """Train the recipe's line network and return it, computing in float32, with its history."""
+    tell_precision(job.recipe.model.precision, job.console)
     model = build(job.recipe)
     if job.recipe.model.start:
         start_from(model, start_file(job.recipe.model.start, BUNDLED_LINE_MODEL))

@@ -21,7 +21,7 @@ from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
 from inkdigits.training.loop import Compiled, compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, gather_material
-from inkdigits.training.precision import trained_precision
+from inkdigits.training.precision import tell_precision, trained_precision
 from inkdigits.training.recipe import Recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -31,6 +31,7 @@ def train_network(
     job: Job, train_part: Examples, val_part: Examples
 ) -> tuple[keras.Model, list[Row]]:
     """Train the network of the recipe and return it with its history."""
+    tell_precision(job.recipe.model.precision, job.console)
     material = gather_material(job.recipe, train_part)
     model = build_model(job.recipe)
     if job.recipe.model.start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+from rich.console import Console
 
 CPU_INFO = Path("/proc/cpuinfo")
 UNITS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
@@ -14,14 +15,21 @@ UNITS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 def trained_precision(asked: str) -> str:
     """Return the number format to train in: `asked`, or float32 where bfloat16 would be slower.
 
-    On a GPU bfloat16 is as good as it is fast. A processor without instructions for it emulates
-    them, ten times slower than float32, and XLA's code for CPUs has no use for them either
-    (`docs/design-notes.md`). The network that is saved computes in float32 in any case.
+    A GPU is taken to be fast in bfloat16, as all since 2020 are. A processor without instructions
+    for it emulates them, ten times slower than float32, and XLA's code for CPUs has no use for them
+    either (`docs/design-notes.md`). The network that is saved computes in float32 in any case.
     """
     if asked != "bfloat16" or has_accelerator():
         return asked
     serves = keras.backend.backend() == "tensorflow" and bool(UNITS & processor_flags(CPU_INFO))
     return asked if serves else "float32"
+
+
+def tell_precision(asked: str, console: Console) -> None:
+    """Say so where the machine trains in another format than the one `asked` for."""
+    used = trained_precision(asked)
+    if used != asked:
+        console.print(f"training in {used}: this machine is slower in {asked}", highlight=False)
 
 
 def has_accelerator() -> bool:

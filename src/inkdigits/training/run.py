@@ -45,6 +45,7 @@ from inkdigits.training.folder import (
 from inkdigits.training.formats import save_formats
 from inkdigits.training.job import Job
 from inkdigits.training.network import train_network
+from inkdigits.training.precision import trained_precision
 from inkdigits.training.recipe import Recipe, load_recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -91,6 +92,7 @@ def train(
     dataset = load_dataset(recipe.data.source)
     recipe = recipe.with_source(lasting_source(recipe.data.source, dataset))
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
+    environment["precision"] = trained_precision(recipe.model.precision)
     folder = new_folder(
         out or RUNS_FOLDER / recipe.name,
         {RECIPE_FILE: recipe.to_toml(), ENVIRONMENT_FILE: as_json(environment)},

@@ -12,6 +12,7 @@ import {
 const FIELDS = ["show", "status-wanted", "reason", "low", "high"];
 const done = []; // what was decided here, the latest last
 let shown = null;
+let byPointer = false; // how the person acted last
 
 function advance() {
   shown = take();
@@ -128,6 +129,12 @@ function wantOthers() {
   want(filter());
 }
 
+/** Who chose from a list with the mouse is done there; by keyboard every step is a choice. */
+function chosen({ target }) {
+  if (byPointer && target.matches("select")) focusReading();
+  wantOthers();
+}
+
 onChange(changed, showTrouble);
 onTrouble((why) => showTrouble(why && `${why} Not kept yet: ${unsent()}.`));
 addEventListener("keydown", byKey);
@@ -137,7 +144,10 @@ at("reading").addEventListener("beforeinput", (event) => {
 at("reading").addEventListener("input", mark);
 const buttons = { accept, unreadable: KEYS.Escape, undo, later };
 for (const [id, action] of Object.entries(buttons)) at(id).addEventListener("click", action);
-for (const id of FIELDS) at(id).addEventListener("change", wantOthers);
+for (const id of FIELDS) at(id).addEventListener("change", chosen);
+for (const kind of ["pointerdown", "keydown"]) {
+  addEventListener(kind, () => { byPointer = kind === "pointerdown"; }, true);
+}
 at("target").addEventListener("change", askNow);
 wantOthers();
 askNow();
