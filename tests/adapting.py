@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from inkdigits.data.dataset import Dataset
 from inkdigits.models.export import export_onnx
@@ -76,3 +78,20 @@ def labelled(folder: Path, rows: Sequence[tuple[str, str]]) -> Path:
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("file", "label"), *rows])
     return folder
+
+
+@contextmanager
+def breaking_off() -> Iterator[None]:
+    """Let a lesson be broken off in its second epoch, before that is measured and kept."""
+    from inkdigits.training.lesson import Watch
+
+    measured = Watch.on_epoch_end
+
+    def breaks(self: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+        measured(self, epoch, logs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watch, "on_epoch_end", breaks)
+        yield

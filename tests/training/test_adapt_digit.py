@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adapting import digits_folder, recipe_text
+from adapting import breaking_off, digits_folder, recipe_text
 
 from inkdigits.data.dataset import Dataset
 from inkdigits.data.digits import load_offline_digits
@@ -21,7 +21,7 @@ from inkdigits.reading.engine import Engine
 from inkdigits.training import adapt_digit
 from inkdigits.training.adapt_data import load_samples
 from inkdigits.training.adapt_digit import DigitLearner
-from inkdigits.training.lesson import Lesson, Watch
+from inkdigits.training.lesson import Lesson
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +72,13 @@ def test_a_share_of_the_old_weights_stays(
 
 
 def test_broken_off_the_members_learn_the_same(
-    digits: Dataset, parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, parent: Path, tmp_path: Path
 ) -> None:
     folder = digits_folder(tmp_path / "mine", digits, 24)
     learner = learner_of(parent, folder, digits)
     whole = lesson_of(learner, tmp_path / "whole.npz")
-    measured = Watch.on_epoch_end
-
-    def breaks(self: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-        measured(self, epoch, logs)
-
     state = tmp_path / "state.npz"
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_epoch_end", breaks)
+    with breaking_off():
         with pytest.raises(KeyboardInterrupt):
             lesson_of(learner, state)
     again = lesson_of(learner_of(parent, folder, digits), state)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adapting import line_parent, numbers_folder
+from adapting import breaking_off, line_parent, numbers_folder
 
 from inkdigits.artefact.metadata import LINE_BLANK, LINE_LABELS
 from inkdigits.data.dataset import Dataset
@@ -24,7 +24,6 @@ from inkdigits.training.adapt_data import load_samples
 from inkdigits.training.adapt_line import LineLearner, tempered, text_losses, with_points
 from inkdigits.training.lesson import (
     Lesson,
-    Watch,
     best_epoch,
     load_lesson,
     mean_weights,
@@ -93,16 +92,8 @@ def test_a_lesson_is_the_same_again_and_after_a_break(
     np.testing.assert_allclose(
         first.losses[-1], np.minimum(learner.losses(first.weights[-1], watching), 10)
     )
-    measured = Watch.on_epoch_end
-
-    def breaks(self: Watch, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-        measured(self, epoch, logs)
-
     state = tmp_path / "state.npz"
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_epoch_end", breaks)
+    with breaking_off():
         with pytest.raises(KeyboardInterrupt):
             learner.teach(chosen, watching, state)
     assert state.is_file()

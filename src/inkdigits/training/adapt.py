@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from inkdigits import __version__
-from inkdigits.artefact.metadata import LINE_LABELS
+from inkdigits.artefact.metadata import LINE_LABELS, Metadata
 from inkdigits.data.source import load_dataset
 from inkdigits.errors import CannotWrite, InvalidData, ModelRefused, UsageError
 from inkdigits.files import lock, make_folder, open_growing, sha256, write_bytes, write_text
@@ -35,7 +35,7 @@ from inkdigits.training.adapt_data import (
     parted,
 )
 from inkdigits.training.adapt_digit import DigitLearner
-from inkdigits.training.adapt_lessons import PARTS, Learner, Work, learn_and_measure
+from inkdigits.training.adapt_lessons import PARTS, Found, Learner, Work, learn_and_measure
 from inkdigits.training.adapt_line import LineLearner
 from inkdigits.training.adapt_report import Report
 from inkdigits.training.run import quiet_console
@@ -87,14 +87,8 @@ def adapt(
             work.say("too few pages to part the images by them: what is measured may flatter")
         found = learn_and_measure(work, content, dataset)
         if found.findings.better:
-            metadata = replace(
-                found.metadata,
-                data_name=folder.resolve().name,
-                data_sha256=plan["data"],
-                parent_sha256=plan["parent"],
-                scores=found.findings.scores,
-            )
-            write_bytes(out, learner.artefact(found.weights, metadata))
+            told = origin_of(found, folder, plan)
+            write_bytes(out, learner.artefact(found.weights, told))
         elif not out.exists():
             write_bytes(out, content)
     kept = out if out.read_bytes() == content or found.findings.better else parent
@@ -107,6 +101,17 @@ def adapt(
         seconds=round(time.perf_counter() - started, 1),
         parent_sha256=plan["parent"],
         data_sha256=plan["data"],
+    )
+
+
+def origin_of(found: Found, folder: Path, plan: dict[str, Any]) -> Metadata:
+    """Return what the new artefact says of itself: also from what it came, and how it did."""
+    return replace(
+        found.metadata,
+        data_name=folder.resolve().name,
+        data_sha256=plan["data"],
+        parent_sha256=plan["parent"],
+        scores=found.findings.scores,
     )
 
 
