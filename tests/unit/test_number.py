@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -13,9 +14,10 @@ from PIL import Image
 
 from inkdigits.artefact.metadata import LINE_LABELS
 from inkdigits.errors import UsageError
-from inkdigits.imaging.line import LOOKS
+from inkdigits.imaging.line import LOOKS, Place, find_closely, find_number
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.number import see_number, see_numbers
 from inkdigits.reading.reader import Reader
 
 NONE = len(LINE_LABELS) - 1
@@ -243,6 +245,58 @@ def test_numbers_of_a_page_read_at_once_are_those_read_one_after_the_other() -> 
     alone = Reader(Line("347"), layout="page").read(page)
     assert len(alone.numbers) > 1
     assert Reader(Line("347"), layout="page", at_once=3).read(page) == alone
+
+
+class Two(Line):
+    """Two networks that differ in how sure they are of long numbers only; counts its runs."""
+
+    runs = 0
+
+    def predict_steps(self, crops: Grey) -> NDArray[np.float32]:
+        self.runs += 1
+        doubting = Line(self.signs, 0.95 - crops.shape[2] / 400)
+        both = [super().predict_steps(crops), doubting.predict_steps(crops)]
+        return np.stack(both, axis=1).reshape(-1, *both[0].shape[1:])
+
+
+def test_numbers_seen_together_are_those_seen_alone() -> None:
+    pages = [bars([40 + 45 * place for place in range(1 + n % 5)]) for n in range(41)]
+    places = [*map(find_number, pages), None]
+    model = Two("34781", 0.99)
+    with ThreadPoolExecutor(3) as pool:
+        together = see_numbers(places, model, each=pool.map)
+    assert model.runs < 41
+    assert together.pop() is None
+    looks = set()
+    for place, number in zip(places, together, strict=False):
+        alone = see_number(place, model)
+        assert alone is not None and number is not None
+        assert number.candidates == alone.candidates
+        assert len(number.steps) == 2 * len(number.crops)
+        for one, other in zip(number.steps, alone.steps, strict=True):
+            np.testing.assert_array_equal(one, other)
+        looks.add(len(number.crops))
+    assert looks == {1, 3, 7}
+
+
+def test_a_page_of_many_numbers_is_not_looked_at_closely_as_if_it_were_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[tuple[int, ...]] = []
+
+    def noted(grey: Grey, place: Place) -> Place:
+        looked.append(grey.shape)
+        return find_closely(grey, place)
+
+    monkeypatch.setattr("inkdigits.reading.reader.find_closely", noted)
+    page = np.full((1600, 1300), 230, np.uint8)
+    for row in range(10):
+        page[150 * row + 20 : 150 * row + 140, 100:500] = bars([100, 160, 220])[:, :400]
+    assert len(Reader(Line("347")).read(page).numbers) == 10
+    assert not looked
+    # What is wide has room for one: there the closer look pays.
+    assert len(Reader(Line("347")).read(np.hstack([bars([100, 160, 220])] * 3)).numbers) == 3
+    assert len(looked) == 1
 
 
 def test_each_page_of_a_file_says_which_it_is() -> None:

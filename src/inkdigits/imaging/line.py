@@ -121,17 +121,21 @@ def crops_of(place: Place) -> tuple[LineCrop, ...]:
     return tuple(cut(place, view) for view in VIEWS)
 
 
+def has_room(place: Place, shape: tuple[int, ...]) -> bool:
+    """Tell whether a picture of `shape` (h, w) has room for another line above or below `place`."""
+    return shape[0] * place.scale > ROOM_FOR_TWO * (place.ink.bottom - place.ink.top)
+
+
 def stands_alone(place: Place, shape: tuple[int, ...]) -> bool:
     """Tell whether a picture of `shape` (h, w) has room for no other number than that at `place`.
 
     Cheaper than parting the picture; where it is False, there may be others or not.
     """
-    ink = place.ink
-    tall = ink.bottom - ink.top
-    if shape[0] * place.scale > ROOM_FOR_TWO * tall:
+    if has_room(place, shape):
         return False
+    ink = place.ink
     columns = np.flatnonzero(ink.mask.any(axis=0))
-    return bool(np.diff(columns, prepend=columns[0]).max() < WORD_GAP * tall)
+    return bool(np.diff(columns, prepend=columns[0]).max() < WORD_GAP * (ink.bottom - ink.top))
 
 
 def side_by_side(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -151,16 +155,23 @@ def left_in_batch(width: int, batch_width: int) -> int:
 
 def find_number(grey: Grey) -> Place | None:
     """Find the one number on `grey`, uint8 (h, w); None where the page is blank."""
+    place = find_from_afar(grey)
+    return None if place is None else find_closely(grey, place)
+
+
+def find_from_afar(grey: Grey) -> Place | None:
+    """Find the one number on a small copy of `grey`, as a first look; None where it is blank."""
     page, scale = shrunk(grey, LONGEST / max(grey.shape))
     ink = find_line_ink(page)
-    if ink is None:
-        return None
-    origin = (0, 0)
-    if is_far(ink, grey.shape):
-        closer = look_closer(grey, ink, scale)
-        if closer is not None:
-            ink, scale, origin = closer
-    return Place(ink, scale, origin)
+    return None if ink is None else Place(ink, scale, (0, 0))
+
+
+def find_closely(grey: Grey, place: Place) -> Place:
+    """Find a number that was found from afar once more on the part of `grey` around it.
+
+    It is `place` where that is close enough, or where it is not found again.
+    """
+    return place if not is_far(place.ink, grey.shape) else look_closer(grey, place) or place
 
 
 def shrunk(grey: Grey, scale: float) -> tuple[Grey, float]:
@@ -177,13 +188,9 @@ def is_far(ink: LineInk, shape: tuple[int, ...]) -> bool:
     return small or max(shape) > 1.3 * LONGEST
 
 
-def look_closer(
-    grey: Grey, ink: LineInk, scale: float
-) -> tuple[LineInk, float, tuple[int, int]] | None:
-    """Find the ink again on the part of `grey` around it: ink, scale, and left and top of the part.
-
-    None where it is not found again.
-    """
+def look_closer(grey: Grey, place: Place) -> Place | None:
+    """Find the ink again on the part of `grey` around it; None where it is not found again."""
+    ink, scale = place.ink, place.scale
     left, top, width, height = ink.box
     tall = max(ink.bottom - ink.top, 4)
     columns = (int((left - 1.5 * tall) / scale), int((left + width + 1.5 * tall) / scale) + 1)
@@ -191,7 +198,7 @@ def look_closer(
     x, y = max(0, columns[0]), max(0, rows[0])
     part, closer = shrunk(grey[y : rows[1], x : columns[1]], CLOSER * scale / tall)
     found = find_line_ink(np.ascontiguousarray(part))
-    return None if found is None else (found, closer, (x, y))
+    return None if found is None else Place(found, closer, (x, y))
 
 
 def cut(place: Place, view: View) -> LineCrop:

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.arrays import Grey, Mask, Strength, as_uint8
-from inkdigits.imaging.clean import hysteresis
+from inkdigits.imaging.arrays import Grey, Mask, Strength, as_float32, as_uint8
 from inkdigits.imaging.printed import printed_lines
 
 Stats = NDArray[np.int32]
@@ -70,17 +69,16 @@ def find_line_ink(page: Grey) -> LineInk | None:
         full = full_depth(smooth)
         if full is None:
             return None
-    written = joined_ink(smooth, full, noise)
-    found = cv2.connectedComponentsWithStats(written.view(np.uint8), connectivity=8)
-    labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
-    kept = number_parts(stats, written.shape)
+    labels, stats, written = ink_parts(smooth, full, noise)
+    kept = np.zeros(len(stats), bool)
+    kept[written] = number_parts(stats[written], page.shape)
     if not kept.any():
         return None
     top, bottom, slope = band_of(stats[kept])
     left, high = stats[kept, :2].min(axis=0).tolist()
     right, low = (stats[kept, :2] + stats[kept, 2:4]).max(axis=0).tolist()
     box = (left, high, right - left, low - high)
-    return LineInk(depth, printed, np.asarray(kept[labels]), box, top, bottom, slope)
+    return LineInk(depth, printed, kept.take(labels), box, top, bottom, slope)
 
 
 def line_depth(page: Grey) -> tuple[Grey, float]:
@@ -97,7 +95,7 @@ def line_depth(page: Grey) -> tuple[Grey, float]:
     ground = cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR)
     below, above = as_uint8(cv2.subtract(ground, page)), as_uint8(cv2.subtract(page, ground))
     depth, other = (below, above) if dark else (above, below)
-    return depth, quantile(other, 0.9)
+    return depth, grey_quantile(other, 0.9)
 
 
 def ground_side(small: Grey, most: int) -> int:
@@ -116,20 +114,50 @@ def is_dark_on_light(small: Grey, median: Grey) -> bool:
 def full_depth(smooth: Grey) -> float | None:
     """Return the usual depth of ink by all that stands out, None where nothing does."""
     threshold, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_OTSU)
-    above = smooth[smooth > max(threshold, LEAST_DEPTH)]
-    return quantile(above, 0.75) if above.size >= 4 else None
+    least = int(max(threshold, LEAST_DEPTH)) + 1
+    above = histogram(smooth)[least:]
+    return least + quantile_of(above, 0.75) if above.sum() >= 4 else None
 
 
-def quantile(values: Grey | Strength, share: float) -> float:
+def quantile(values: Strength, share: float) -> float:
     """Return the value below which that share of `values` lies, without interpolation."""
     place = min(values.size - 1, int(share * values.size))
     return float(np.partition(values, place, axis=None)[place])
 
 
-def joined_ink(smooth: Grey, full: float, noise: float) -> Mask:
-    """Return what is ink by depth alone: weak places too where they are joined to strong ones."""
+def grey_quantile(values: Grey, share: float) -> float:
+    """Return what `quantile` does, by counting, which takes a fraction of its time."""
+    return float(quantile_of(histogram(values), share))
+
+
+def histogram(values: Grey) -> Strength:
+    """Return how often each of the 256 values occurs."""
+    whole = np.ascontiguousarray(values)
+    return as_float32(cv2.calcHist([whole], [0], None, [256], [0, 256])).reshape(256)
+
+
+def quantile_of(counts: Strength, share: float) -> int:
+    """Return the place among `counts` below which that share of all that was counted lies."""
+    filled = np.cumsum(counts, dtype=np.float64)
+    n = int(filled[-1])
+    return int(np.searchsorted(filled, min(n - 1, int(share * n)), side="right"))
+
+
+def ink_parts(
+    smooth: Grey, full: float, noise: float
+) -> tuple[NDArray[np.int32], Stats, NDArray[np.intp]]:
+    """Return the components of all that may be ink by its depth, and which of them are ink.
+
+    `labels` int32 (h, w), their `stats`, and the labels, 0 for the ground first, of those with
+    strong places: weak ones are ink only where they are joined to strong ones.
+    """
     least = max(PALE * full, min(PATTERN * noise, WEAK * full), LEAST_DEPTH / 2)
-    return hysteresis(smooth, least, max(STRONG * full, LEAST_DEPTH))
+    found = cv2.connectedComponentsWithStats((smooth > least).view(np.uint8), connectivity=8)
+    labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
+    strong = np.zeros(len(stats), bool)
+    strong[labels[smooth > max(STRONG * full, LEAST_DEPTH)]] = True
+    strong[0] = True
+    return labels, stats, np.flatnonzero(strong)
 
 
 def number_parts(stats: Stats, shape: tuple[int, ...]) -> Mask:

@@ -21,8 +21,8 @@ from inkdigits.imaging.line_ink import (
     POLARITY_WINDOW,
     WEAK,
     full_depth,
+    grey_quantile,
     ground_side,
-    quantile,
     usual_height,
 )
 
@@ -109,10 +109,10 @@ def page_depth(page: Grey) -> tuple[Grey, float]:
     ground = as_uint8(cv2.resize(median, page.shape[::-1], interpolation=cv2.INTER_LINEAR))
     other = as_uint8(cv2.subtract(page, ground)[::SAMPLE, ::SAMPLE])
     if not dark:
-        return as_uint8(cv2.subtract(ground, page)), quantile(other, 0.9)
+        return as_uint8(cv2.subtract(ground, page)), grey_quantile(other, 0.9)
     ground = np.maximum(ground, DARKEST)
     depth = as_uint8(cv2.bitwise_not(cv2.divide(page, ground, scale=255)))
-    return depth, quantile(other, 0.9) * 255 / float(np.median(ground[::8, ::8]))
+    return depth, grey_quantile(other, 0.9) * 255 / float(np.median(ground[::8, ::8]))
 
 
 def is_dark_on_light(page: Grey, small: Grey) -> bool:

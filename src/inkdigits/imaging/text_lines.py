@@ -77,7 +77,8 @@ def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
         box = sides[index]
         for place in range(len(groups) - 1, max(-1, len(groups) - 13), -1):
             one = hulls[place]
-            if is_stacked(one, box, usual):
+            # Nearly all lie left of it, as is seen at once.
+            if one[2] > box[0] and is_stacked(one, box, usual):
                 groups[place].append(index)
                 low, high = map(min, one[:2], box[:2]), map(max, one[2:], box[2:])
                 hulls[place] = [*low, *high]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from itertools import repeat
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +34,12 @@ More views of what is surer changed no text (`docs/design-notes.md`).
 """
 CAREFUL_STAGES = ((len(LOOKS), 0.0),)
 """In all views at once: what is read wrong for sure in one is doubtful in another."""
+AT_ONCE = 8
+"""So many numbers as wide are looked at in one run of the network; more are no faster each."""
 FAINT = 50
 """Ink of a crop is brighter than this."""
+Each: TypeAlias = Callable[..., Iterable[Any]]
+"""`map`, or what does the same on several threads: `map` of a pool, say."""
 
 
 @runtime_checkable
@@ -75,6 +81,10 @@ class SeenNumber:
         return candidate.view // self.networks if candidate is not None else 0
 
 
+NOT_SEEN = SeenNumber((), (), ())
+"""What is known of a number that nobody looked at yet."""
+
+
 def see_number(
     place: Place | None,
     model: LineModel,
@@ -89,23 +99,79 @@ def see_number(
 
     `top` is how many candidates are wanted. Raises UsageError as `decode` does.
     """
-    if place is None:
-        return None
-    crops: tuple[LineCrop, ...] = ()
-    steps: tuple[NDArray[np.float32], ...] = ()
-    candidates: list[Candidate] = []
+    return see_numbers([place], model, constraints, top, careful)[0]
+
+
+def see_numbers(
+    places: Sequence[Place | None],
+    model: LineModel,
+    constraints: Constraints | None = None,
+    top: int = 1,
+    careful: bool = False,
+    each: Each = map,
+) -> list[SeenNumber | None]:
+    """Look at the number at each of `places` as `see_number` does, at as wide ones together."""
+    found = {index: place for index, place in enumerate(places) if place is not None}
+    seen = dict.fromkeys(found, NOT_SEEN)
+    doubtful = list(found)
     for views, enough in CAREFUL_STAGES if careful else STAGES:
-        more = tuple(cut(place, view) for view in LOOKS[len(crops) : views])
-        crops, steps = crops + more, steps + look(more, model)
-        candidates = decode(steps, top, constraints)
-        if candidates and candidates[0].probability >= enough:
-            break
-    return SeenNumber(crops, steps, tuple(candidates))
+        before = [seen[index] for index in doubtful]
+        crops = list(each(more_crops, (found[index] for index in doubtful), before, repeat(views)))
+        steps = look(crops, model, each)
+        looked = each(with_more, before, crops, steps, repeat(top), repeat(constraints))
+        seen.update(zip(doubtful, looked, strict=True))
+        doubtful = [index for index in doubtful if not is_sure(seen[index], enough)]
+    return [seen.get(index) for index in range(len(places))]
 
 
-def look(crops: Sequence[LineCrop], model: LineModel) -> tuple[NDArray[np.float32], ...]:
-    """Return what `model` says of each crop, its points told."""
-    return tuple(without_points(model.predict_steps(side_by_side([c.image for c in crops]))))
+def more_crops(place: Place, seen: SeenNumber, views: int) -> tuple[LineCrop, ...]:
+    """Return the crops that are lacking until a number is seen in so many `views`."""
+    return tuple(cut(place, view) for view in LOOKS[len(seen.crops) : views])
+
+
+def look(
+    crops: Sequence[Sequence[LineCrop]], model: LineModel, each: Each
+) -> list[tuple[NDArray[np.float32], ...]]:
+    """Return what `model` says of each crop of each number, its points told."""
+    batches = [side_by_side([crop.image for crop in own]) for own in crops]
+    lots = as_wide(batches)
+    runs = each(model.predict_steps, (np.concatenate([batches[at] for at in lot]) for lot in lots))
+    steps: dict[int, tuple[NDArray[np.float32], ...]] = {}
+    for lot, said in zip(lots, runs, strict=True):
+        ends = np.cumsum([len(batches[at]) for at in lot])
+        networks = len(said) // int(ends[-1])
+        own = np.split(said, ends[:-1] * networks)
+        steps.update((at, tuple(without_points(one))) for at, one in zip(lot, own, strict=True))
+    return [steps[at] for at in range(len(crops))]
+
+
+def as_wide(batches: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
+    """Return the indices of batches that are as wide, in lists of so many as are run at once."""
+    by_width: defaultdict[int, list[int]] = defaultdict(list)
+    for index, batch in enumerate(batches):
+        by_width[batch.shape[2]].append(index)
+    return [
+        alike[start : start + AT_ONCE]
+        for alike in by_width.values()
+        for start in range(0, len(alike), AT_ONCE)
+    ]
+
+
+def with_more(
+    seen: SeenNumber,
+    crops: tuple[LineCrop, ...],
+    steps: tuple[NDArray[np.float32], ...],
+    top: int,
+    constraints: Constraints | None,
+) -> SeenNumber:
+    """Return what is known of a number when more `crops` of it were seen."""
+    steps = seen.steps + steps
+    return SeenNumber(seen.crops + crops, steps, tuple(decode(steps, top, constraints)))
+
+
+def is_sure(seen: SeenNumber, enough: float) -> bool:
+    """Tell whether the best text of a number has so much probability."""
+    return bool(seen.candidates) and seen.candidates[0].probability >= enough
 
 
 def is_number(candidate: Candidate) -> bool:

@@ -20,7 +20,7 @@ from inkdigits.imaging.line import (
     left_in_batch,
     shrunk,
 )
-from inkdigits.imaging.line_ink import LineInk, line_depth, quantile
+from inkdigits.imaging.line_ink import LineInk, grey_quantile, line_depth
 from inkdigits.reading import lattice
 from inkdigits.reading.ctc import Candidate, Span, align
 from inkdigits.reading.number import SeenNumber, digits_of, is_number
@@ -94,7 +94,7 @@ def source_panel(grey: Grey, seen: SeenNumber, best: Candidate | None) -> Panel:
 def ink_panels(place: Place) -> list[Panel]:
     """Return the panels of the page on the way to its crops: depth of the ink, what was kept."""
     ink = place.ink
-    full = quantile(ink.depth[ink.mask], 0.9)
+    full = grey_quantile(ink.depth[ink.mask], 0.9)
     caption = f"light flattened, {place.scale:.2g} px to one of the source"
     colours = sorted_ink(ink, full)
     fitted = fit_half(colours)

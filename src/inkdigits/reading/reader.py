@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -14,18 +16,26 @@ from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.selective import Selection, choose
 from inkdigits.errors import InputError, UsageError
 from inkdigits.imaging.decode import DEFAULT_LIMITS, Grey, Limits, Page, Source, decode_pages
-from inkdigits.imaging.line import Place, find_number, stands_alone
+from inkdigits.imaging.line import (
+    Place,
+    find_closely,
+    find_from_afar,
+    find_number,
+    has_room,
+    stands_alone,
+)
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
 from inkdigits.reading.number import (
+    Each,
     LineModel,
     SeenNumber,
     digits_of,
     is_number,
     may_be_digit,
-    see_number,
+    see_numbers,
 )
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
 from inkdigits.reading.summary import error_reading, moved, name_of, on_page, summary
@@ -36,6 +46,8 @@ LOOKED_AT = 4
 """So many candidates of a number are looked at, at least, where more than the best one matters."""
 DOUBTED = 8
 """So many are looked at where the best one is no number, to learn how probably it is one."""
+MANY = 64
+"""So many numbers of a page are looked at together, which bounds what memory they take."""
 NO_DIGIT = 0.5
 """What is more probably no digit than this is none, whatever is known of the number."""
 LEAST_NUMBER = 0.15
@@ -245,43 +257,68 @@ class Reader:
         whole = whole_of(page)
         if self._layout == "line":
             return (self._look_at(page.grey, whole, find_number(page.grey), top),)
-        if self._layout == "auto":
-            place = find_number(page.grey)
-            if place is not None and stands_alone(place, page.grey.shape):
-                return (self._look_at(page.grey, whole, place, top),)
+        if self._layout == "auto" and (place := number_alone(page.grey)) is not None:
+            return (self._look_at(page.grey, whole, place, top),)
         from inkdigits.imaging.segment import segment  # not needed for single numbers
 
         boxes = [region.box for region in segment(page.grey)]
         if len(boxes) < 2 and self._layout == "auto":
-            return (self._look_at(page.grey, whole, place, top),)
-        if min(self._at_once, len(boxes)) <= 1:
-            return tuple(self._look_within(page.grey, box, top) for box in boxes)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(self._at_once) as pool:
-            return tuple(pool.map(lambda box: self._look_within(page.grey, box, top), boxes))
+            return (self._look_at(page.grey, whole, find_number(page.grey), top),)
+        return tuple(self._look_within(page.grey, boxes, top))
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""
         return Seen(whole_of(page), digit, None, self._judge_digit(digit))
 
-    def _look_within(self, page: Grey, box: Box, top: int) -> Seen:
-        """Read the one digit or number within `box`."""
-        x, y, width, height = box
-        grey = np.ascontiguousarray(page[y : y + height, x : x + width])
-        seen = self._look_at(grey, box, find_number(grey), top)
-        verdict = seen.verdict
-        return replace(
-            seen, verdict=moved(verdict, x, y) if isinstance(verdict, Number) else verdict
-        )
+    def _look_within(self, page: Grey, boxes: Sequence[Box], top: int) -> Iterator[Seen]:
+        """Read the one digit or number within each of `boxes`, many at a time."""
+        with self._mapping(len(boxes)) as each:
+            for start in range(0, len(boxes), MANY):
+                lot = boxes[start : start + MANY]
+                greys = [np.ascontiguousarray(page[y : y + h, x : x + w]) for x, y, w, h in lot]
+                numbers = self._see(list(each(find_number, greys)), top, each)
+                yield from each(self._moved, greys, lot, numbers, repeat(top))
+
+    @contextmanager
+    def _mapping(self, n: int) -> Iterator[Each]:
+        """Give what maps over `n` numbers, as many at once as this reader may."""
+        if min(self._at_once, n) <= 1:
+            yield map
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self._at_once) as pool:
+            yield pool.map
+
+    def _moved(self, grey: Grey, box: Box, number: SeenNumber | None, top: int) -> Seen:
+        """Judge what is on `grey`, the part of a page within `box`, and say where it is there."""
+        seen = self._judge(grey, box, number, top)
+        if not isinstance(seen.verdict, Number):
+            return seen
+        return replace(seen, verdict=moved(seen.verdict, *box[:2]))
 
     def _look_at(self, grey: Grey, box: Box, place: Place | None, top: int) -> Seen:
         """Read the one digit or number on `grey`, which `box` is the place of, found at `place`."""
+        return self._judge(grey, box, self._see([place], top)[0], top)
+
+    def _see(
+        self, places: Sequence[Place | None], top: int, each: Each = map
+    ) -> list[SeenNumber | None]:
+        """Return what is seen of the number at each of `places`."""
+        if self._line_model is None:
+            return [None] * len(places)
+        return see_numbers(
+            places, self._line_model, self._constraints, self._wanted(top), self._careful, each
+        )
+
+    def _wanted(self, top: int) -> int:
+        """Return how many candidates are looked for where `top` are to be told."""
         # The share of all accepted texts is told better by looking at more of them.
-        wanted = top if self._constraints is None else max(top, LOOKED_AT)
-        number = None
-        if self._line_model is not None:
-            number = see_number(place, self._line_model, self._constraints, wanted, self._careful)
+        return top if self._constraints is None else max(top, LOOKED_AT)
+
+    def _judge(self, grey: Grey, box: Box, number: SeenNumber | None, top: int) -> Seen:
+        """Return the reading of what was seen on `grey`, which `box` is the place of."""
+        wanted = self._wanted(top)
         if number is None:
             return Seen(box, None, None, "blank")
         if self._layout == "line" or not may_be_digit(number.candidates):
@@ -366,6 +403,16 @@ class Reader:
         if not self._careful:
             return candidate.conditional
         return candidate.conditional * (1 + candidate.agreement) / 2
+
+
+def number_alone(grey: Grey) -> Place | None:
+    """Return the place of the only number that `grey` has room for; None where it may have more."""
+    place = find_from_afar(grey)
+    if place is None or has_room(place, grey.shape):
+        return None
+    # A closer look at a page full of numbers takes longer than parting it.
+    place = find_closely(grey, place)
+    return place if stands_alone(place, grey.shape) else None
 
 
 def whole_of(page: Page) -> Box:
