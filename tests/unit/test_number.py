@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -263,8 +262,7 @@ def test_numbers_seen_together_are_those_seen_alone() -> None:
     pages = [bars([40 + 45 * place for place in range(1 + n % 5)]) for n in range(41)]
     places = [*map(find_number, pages), None]
     model = Two("34781", 0.99)
-    with ThreadPoolExecutor(3) as pool:
-        together = see_numbers(places, model, each=pool.map)
+    together = see_numbers(places, model)
     assert model.runs < 41
     assert together.pop() is None
     looks = set()

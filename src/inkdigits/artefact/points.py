@@ -32,23 +32,23 @@ def without_points(steps: NDArray[np.float32]) -> NDArray[np.float32]:
     behind it and nothing else, to the blank elsewhere.
     """
     folded = np.delete(steps, POINT_CLASS, axis=2)
-    for view, probabilities in zip(steps, folded, strict=True):
-        point = view[:, POINT_CLASS]
-        decimal = makes_decimal(view)
-        probabilities[:, OTHER_CLASS] += np.where(decimal, point, 0)
-        probabilities[:, -1] += np.where(decimal, 0, point)
+    point, decimal = steps[:, :, POINT_CLASS], makes_decimal(steps)
+    folded[:, :, OTHER_CLASS] += np.where(decimal, point, 0)
+    folded[:, :, -1] += np.where(decimal, 0, point)
     return folded
 
 
-def makes_decimal(view: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return for each step of `view` (T, 13) whether a point there would make a decimal."""
-    best = view.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(best, prepend=-1))
-    signs = best[starts]
-    seen = signs != BLANK_CLASS
-    # How many signs, and how many that are no digits, begin at each run or later.
-    later = np.append(np.cumsum(seen[::-1])[::-1], 0)
-    others = np.append(np.cumsum((seen & (signs >= DIGITS))[::-1])[::-1], 0)
-    following = np.searchsorted(starts, np.arange(len(best)), side="right")
-    count = later[following]
-    return np.asarray((count >= 1) & (count <= DECIMALS) & (others[following] == 0))
+def makes_decimal(steps: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return for each step of views (V, T, 13) whether a point there would make a decimal."""
+    best = steps.argmax(axis=2)
+    begins = np.ones(best.shape, bool)
+    begins[:, 1:] = best[:, 1:] != best[:, :-1]
+    signs = begins & (best != BLANK_CLASS)
+    count = later(signs)
+    return np.asarray((count >= 1) & (count <= DECIMALS) & (later(signs & (best >= DIGITS)) == 0))
+
+
+def later(found: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return how many are found behind each step of views (V, T)."""
+    until = found.cumsum(axis=1)
+    return np.asarray(until[:, -1:] - until)

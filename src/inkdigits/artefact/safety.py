@@ -9,8 +9,7 @@ that does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from typing import NamedTuple
 
 from inkdigits.errors import ModelRefused
 
@@ -57,21 +56,15 @@ OPERATORS = {
 }  # fmt: skip
 
 
-class Wire(IntEnum):
-    """Protobuf wire types; groups (3, 4) are refused."""
-
-    VARINT = 0
-    FIXED64 = 1
-    LENGTH = 2
-    FIXED32 = 5
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+"""Protobuf wire types; groups (3, 4) are refused."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field on the wire: its number, its type, and its payload `content[start:end]`."""
 
     number: int
-    wire: Wire
+    wire: int
     start: int
     end: int
 
@@ -95,7 +88,7 @@ def check_onnx(content: bytes) -> None:
             if (message, field.number) == ("node", OPERATOR_FIELD):
                 operators.add(content[field.start : field.end])
             child = MESSAGES[message].get(field.number)
-            if child and field.wire is Wire.LENGTH:
+            if child and field.wire == LENGTH:
                 has_graph = has_graph or child == "graph"
                 pending.append((child, field.start, field.end, depth + 1))
     if not has_graph:
@@ -127,7 +120,7 @@ def check_field(content: bytes, message: str, field: Field) -> None:
     """Refuse one field of `message` that points outside the file or at a foreign operator."""
     if DOMAIN_FIELD.get(message) == field.number:
         domain = content[field.start : field.end]
-        if field.wire is not Wire.LENGTH or domain not in STANDARD_DOMAINS:
+        if field.wire != LENGTH or domain not in STANDARD_DOMAINS:
             raise ModelRefused(f"the model uses operators of the domain {domain[:60]!r}.", HINT)
     if message == "attribute" and field.number in INTEGER_FIELDS:
         check_integers(content, field)
@@ -159,20 +152,20 @@ def walk(content: bytes, start: int, end: int) -> Iterator[Field]:
     while position < end:
         tag, begin = read_varint(content, position, end, longest=5)
         number, wire = tag >> 3, tag & 7
-        if number == 0 or tag >= 1 << 32 or wire not in (0, 1, 2, 5):
+        if number == 0 or tag >= 1 << 32 or wire not in (VARINT, FIXED64, LENGTH, FIXED32):
             raise torn(position)
-        payload, position = span(content, Wire(wire), begin, end)
-        yield Field(number, Wire(wire), payload, position)
+        payload, position = span(content, wire, begin, end)
+        yield Field(number, wire, payload, position)
 
 
-def span(content: bytes, wire: Wire, begin: int, end: int) -> tuple[int, int]:
+def span(content: bytes, wire: int, begin: int, end: int) -> tuple[int, int]:
     """Return where the payload of a field begins and ends."""
-    if wire is Wire.VARINT:
+    if wire == VARINT:
         return begin, read_varint(content, begin, end, longest=10)[1]
-    if wire is Wire.LENGTH:
+    if wire == LENGTH:
         length, begin = read_varint(content, begin, end, longest=5)
     else:
-        length = 8 if wire is Wire.FIXED64 else 4
+        length = 8 if wire == FIXED64 else 4
     if length > end - begin:
         raise torn(begin)
     return begin, begin + length
@@ -180,6 +173,8 @@ def span(content: bytes, wire: Wire, begin: int, end: int) -> tuple[int, int]:
 
 def read_varint(content: bytes, position: int, end: int, longest: int) -> tuple[int, int]:
     """Return the variable-length integer at `position`, and the position after it."""
+    if position < end and content[position] < 0x80:  # as most are
+        return content[position], position + 1
     value = 0
     for index in range(min(longest, end - position)):
         byte = content[position + index]

@@ -28,6 +28,8 @@ FREE = 0.75
 MAX_THICKNESS = 0.14
 """A printed line is thinner than this share of the page's shorter side, or than 3 pixels."""
 MAX_SLOPE = 0.09
+AT_BORDER = 1
+"""What begins or ends so many pixels from the border lies at it."""
 SIDE_BAND = 0.14
 """A single upright line is printed only within this share of the left or right border."""
 COMB = 3
@@ -80,7 +82,8 @@ def printed_lines(faint: Mask, strong: Mask, depth: Grey) -> Mask:
     steep = straight_runs(
         turned,
         UPRIGHT_RUN * shape[0],
-        lambda start, end: bool(flat) or start <= 1 or end >= shape[0] - 2,
+        lambda start, end: bool(flat) or start <= AT_BORDER or end >= shape[0] - 1 - AT_BORDER,
+        at_borders=not flat,
     )
     bare = [run for run in steep if is_bare(run, (strong & ~level).T)] if steep else []
     tall = [run for run in bare if is_upright_rule(run, flat, bare, shape)]
@@ -90,10 +93,13 @@ def printed_lines(faint: Mask, strong: Mask, depth: Grey) -> Mask:
     return printed
 
 
-def straight_runs(ink: Bits, least: float, likely: Callable[[int, int], bool]) -> list[Run]:
+def straight_runs(
+    ink: Bits, least: float, likely: Callable[[int, int], bool], *, at_borders: bool = False
+) -> list[Run]:
     """Return the thin straight parts of `ink` (h, w) made of level runs of `least` pixels or more.
 
-    Left out is what `likely` rules out by its first and last column.
+    Left out is what `likely` rules out by its first and last column; `at_borders` says that it
+    rules out what lies at neither the left nor the right border.
     Ink is first grown up and down by a pixel, so that a line may be askew, and gaps are closed.
     """
     run = max(8, round(min(least, 0.5 * ink.shape[1])))
@@ -106,6 +112,9 @@ def straight_runs(ink: Bits, least: float, likely: Callable[[int, int], bool]) -
     if not cv2.countNonZero(shrunk):  # as with most numbers: nothing is so long
         return []
     opened = cv2.dilate(shrunk, kernel)
+    borders = opened[:, : AT_BORDER + 1], opened[:, -1 - AT_BORDER :]
+    if at_borders and not any(border.any() for border in borders):
+        return []
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     found = []
     for label in range(1, count):

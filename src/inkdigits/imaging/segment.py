@@ -23,7 +23,14 @@ from inkdigits.imaging.page_ink import (
 )
 from inkdigits.imaging.page_rules import PageRules, find_rules, printed_by
 from inkdigits.imaging.table import ON_RULE, OUTSIDE, Table, cells_between
-from inkdigits.imaging.text_lines import Boxes, hull, joined_pieces, mains_of, text_numbers
+from inkdigits.imaging.text_lines import (
+    Boxes,
+    hull,
+    hulls_of,
+    joined_pieces,
+    mains_of,
+    text_numbers,
+)
 
 ROOM = 0.35
 """Room left around the ink of a region, in usual heights."""
@@ -146,8 +153,8 @@ def free_numbers(boxes: Boxes, usual: float, rules: PageRules | None) -> list[Fo
     """Return the numbers of free text, in lines; with `rules`, by how many lie above a line."""
     found = []
     for place, line in enumerate(text_numbers(boxes, usual)):
-        hulls = [hull(boxes[number]) for number in line]
-        row = 0 if rules is None else rules_above(rules, hull(np.stack(hulls)))
+        hulls = hulls_of(boxes, line)
+        row = 0 if rules is None else rules_above(rules, hull(hulls))
         found += [Found(row, place, float(box[0]), box) for box in hulls]
     return found
 

@@ -73,12 +73,14 @@ def joined_pieces(boxes: Boxes, usual: float) -> list[Group]:
     groups: list[list[int]] = []
     hulls: list[list[float]] = []
     sides = boxes.tolist()  # single values of arrays are slow
+    far = STACKED * usual
     for index in order.tolist():
         box = sides[index]
         for place in range(len(groups) - 1, max(-1, len(groups) - 13), -1):
             one = hulls[place]
-            # Nearly all lie left of it, as is seen at once.
-            if one[2] > box[0] and is_stacked(one, box, usual):
+            # Nearly all lie left of it, above or below, as is seen at once.
+            apart = one[2] <= box[0] or box[1] - one[3] >= far or one[1] - box[3] >= far
+            if not apart and is_stacked(one, box, usual):
                 groups[place].append(index)
                 low, high = map(min, one[:2], box[:2]), map(max, one[2:], box[2:])
                 hulls[place] = [*low, *high]
@@ -106,6 +108,16 @@ def hull(boxes: Boxes) -> NDArray[np.float64]:
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
+def hulls_of(boxes: Boxes, groups: Sequence[Group]) -> Boxes:
+    """Return the box around the components of each group, none of which is empty."""
+    if not groups:
+        return np.zeros((0, 4))
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    own = boxes[np.concatenate(groups)]
+    low = np.minimum.reduceat(own[:, :2], starts)
+    return np.concatenate([low, np.maximum.reduceat(own[:, 2:], starts)], axis=1)
+
+
 def slope_of(boxes: Boxes, usual: float) -> float:
     """Return how much lines of `boxes` sink by the pixel: the median over neighbours on a line."""
     few = boxes if len(boxes) <= PAIRS else boxes[:: -(-len(boxes) // PAIRS)]
@@ -123,31 +135,45 @@ def lines_of(boxes: Boxes, usual: float, slope: float) -> list[Group]:
     A component stands on a line whose level it has, or when it lies beside the line's last one.
     """
     level = boxes - slope * ((boxes[:, 0] + boxes[:, 2]) / 2)[:, None]
-    top, bottom = level[:, 1], level[:, 3]
-    middle, height = (top + bottom) / 2, bottom - top
+    middle = (level[:, 1] + level[:, 3]) / 2
+    # There are few lines at a time: single values are faster than arrays.
+    sides = np.column_stack([boxes[:, 0], level[:, 1], boxes[:, 2], level[:, 3]]).tolist()
+    middles = middle.tolist()
     lines: list[list[int]] = []
-    levels = np.zeros(len(boxes))
-    last = np.zeros(len(boxes), np.intp)
+    levels: list[float] = []
     for index in np.argsort(boxes[:, 0], kind="stable").tolist():
-        ends = last[: len(lines)]
-        away = np.abs(levels[: len(lines)] - middle[index]) / max(
-            usual, min(height[index], 1.5 * usual)
-        )
-        shared = np.minimum(bottom[ends], bottom[index]) - np.maximum(top[ends], top[index])
-        beside = shared >= ALONGSIDE * np.minimum(height[ends], height[index])
-        taller = np.clip(np.maximum(height[ends], height[index]), usual, 1.5 * usual)
-        beside &= boxes[index, 0] - boxes[ends, 2] < CLOSE[0] * taller
-        away = np.where(beside, np.minimum(away, 0.9 * BESIDE), away)
-        place = int(away.argmin()) if lines else 0
-        if lines and away[place] < BESIDE:
+        away = [
+            away_from(at, sides[line[-1]], sides[index], usual)
+            for at, line in zip(levels, lines, strict=True)
+        ]
+        nearest = min(away, default=BESIDE)
+        if nearest < BESIDE:
+            place = away.index(nearest)
             lines[place].append(index)
+            known = lines[place][-REMEMBERED:]
+            levels[place] = sum(middles[one] for one in known) / len(known)
         else:
-            place = len(lines)
             lines.append([index])
-        levels[place] = middle[lines[place][-REMEMBERED:]].mean()
-        last[place] = index
+            levels.append(middles[index])
     tops = [float(np.median(middle[line])) for line in lines]
     return [np.array(lines[place], np.intp) for place in np.argsort(tops, kind="stable")]
+
+
+def away_from(level: float, last: Sequence[float], side: Sequence[float], usual: float) -> float:
+    """Return how far from the `level` of a line a component lies, by its height.
+
+    It is near wherever it lies beside the line's `last` one; both are left, top, right, bottom.
+    """
+    height = side[3] - side[1]
+    away = abs(level - (side[1] + side[3]) / 2) / max(usual, min(height, 1.5 * usual))
+    near = 0.9 * BESIDE
+    if away <= near:
+        return away
+    other = last[3] - last[1]
+    shared = min(last[3], side[3]) - max(last[1], side[1])
+    taller = min(max(other, height, usual), 1.5 * usual)
+    beside = shared >= ALONGSIDE * min(other, height) and side[0] - last[2] < CLOSE[0] * taller
+    return near if beside else away
 
 
 def gaps_in(boxes: Boxes, small: Boxes) -> NDArray[np.float64]:
@@ -252,11 +278,13 @@ def text_numbers(boxes: Boxes, usual: float) -> list[list[Group]]:
     gaps = [gaps_in(hulls[line], small) for line in lines]
     least = parting_gap(np.concatenate(gaps), usual, alone=len(lines) == 1)
     parted = with_columns([hulls[line] for line in lines], [gap >= least for gap in gaps], usual)
+    is_main = np.zeros(len(boxes), bool)
+    is_main[mains] = True
     rows = []
     for line, part in zip(lines, parted, strict=True):
         numbers = np.split(line, np.flatnonzero(part) + 1)
         parts = [np.concatenate([pieces[i] for i in one]) for one in numbers]
-        rows.append([part for part in parts if np.isin(part, mains).any()])
+        rows.append([part for part in parts if is_main[part].any()])
     rows = without_overlaps(rows, boxes)
     return with_small_parts([row for row in rows if row], boxes, members, usual)
 
@@ -266,8 +294,8 @@ def without_overlaps(rows: list[list[Group]], boxes: Boxes) -> list[list[Group]]
     places = [(row, number) for row, line in enumerate(rows) for number in line]
     merged: list[tuple[int, Group]] = []
     hulls = np.zeros((len(places), 4))
-    for row, number in places:
-        box = hull(boxes[number])
+    boxes_of = hulls_of(boxes, [number for _, number in places])
+    for (row, number), box in zip(places, boxes_of, strict=True):
         others = hulls[: len(merged)]
         sides = np.minimum(others[:, 2:], box[2:]) - np.maximum(others[:, :2], box[:2])
         area = np.prod(np.maximum(sides, 0), axis=1)
@@ -290,7 +318,7 @@ def pieces_in_lines(
 ) -> tuple[list[Group], Boxes, list[Group]]:
     """Return the digits among `members`, the components of each, their boxes, and their lines."""
     pieces = [members[piece] for piece in joined_pieces(boxes[members], usual)]
-    hulls = np.stack([hull(boxes[piece]) for piece in pieces])
+    hulls = hulls_of(boxes, pieces)
     return pieces, hulls, lines_of(hulls, usual, slope_of(hulls, usual))
 
 
@@ -316,7 +344,7 @@ def with_small_parts(
     small = np.setdiff1d(np.flatnonzero(height < MAIN * usual), members)
     if not small.size:
         return rows
-    hulls = np.stack([hull(boxes[number]) for line in rows for number in line])
+    hulls = hulls_of(boxes, [number for line in rows for number in line])
     x = (boxes[small, 0] + boxes[small, 2])[:, None] / 2
     y = (boxes[small, 1] + boxes[small, 3])[:, None] / 2
     across = np.maximum(np.maximum(hulls[:, 0] - x, x - hulls[:, 2]), 0) / REACH_X

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 from inkdigits.artefact.metadata import LINE_LABELS
@@ -46,7 +47,7 @@ def digit_loader(given: Model | None, threads: int) -> Callable[[], Model]:
     """
     if given is not None:
         return lambda: given
-    path = bundled(BUNDLED_MODEL)
+    path, lock = bundled(BUNDLED_MODEL), Lock()
 
     @cache
     def load() -> Model:
@@ -54,7 +55,11 @@ def digit_loader(given: Model | None, threads: int) -> Callable[[], Model]:
 
         return Engine(path, threads)
 
-    return load
+    def load_once() -> Model:
+        with lock:
+            return load()
+
+    return load_once
 
 
 def load_line_model(threads: int) -> LineModel:

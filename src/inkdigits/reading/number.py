@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import LINE_STEP, OTHER, Metadata
 from inkdigits.artefact.points import without_points
+from inkdigits.imaging.arrays import Mask
 from inkdigits.imaging.line import (
     HEIGHT,
     LOOKS,
@@ -34,12 +35,8 @@ More views of what is surer changed no text (`docs/design-notes.md`).
 """
 CAREFUL_STAGES = ((len(LOOKS), 0.0),)
 """In all views at once: what is read wrong for sure in one is doubtful in another."""
-AT_ONCE = 8
-"""So many numbers as wide are looked at in one run of the network; more are no faster each."""
 FAINT = 50
 """Ink of a crop is brighter than this."""
-Each: TypeAlias = Callable[..., Iterable[Any]]
-"""`map`, or what does the same on several threads: `map` of a pool, say."""
 
 
 @runtime_checkable
@@ -108,18 +105,15 @@ def see_numbers(
     constraints: Constraints | None = None,
     top: int = 1,
     careful: bool = False,
-    each: Each = map,
 ) -> list[SeenNumber | None]:
     """Look at the number at each of `places` as `see_number` does, at as wide ones together."""
     found = {index: place for index, place in enumerate(places) if place is not None}
     seen = dict.fromkeys(found, NOT_SEEN)
     doubtful = list(found)
     for views, enough in CAREFUL_STAGES if careful else STAGES:
-        before = [seen[index] for index in doubtful]
-        crops = list(each(more_crops, (found[index] for index in doubtful), before, repeat(views)))
-        steps = look(crops, model, each)
-        looked = each(with_more, before, crops, steps, repeat(top), repeat(constraints))
-        seen.update(zip(doubtful, looked, strict=True))
+        crops = [more_crops(found[index], seen[index], views) for index in doubtful]
+        for index, new, steps in zip(doubtful, crops, look(crops, model), strict=True):
+            seen[index] = with_more(seen[index], new, steps, top, constraints)
         doubtful = [index for index in doubtful if not is_sure(seen[index], enough)]
     return [seen.get(index) for index in range(len(places))]
 
@@ -130,31 +124,21 @@ def more_crops(place: Place, seen: SeenNumber, views: int) -> tuple[LineCrop, ..
 
 
 def look(
-    crops: Sequence[Sequence[LineCrop]], model: LineModel, each: Each
+    crops: Sequence[Sequence[LineCrop]], model: LineModel
 ) -> list[tuple[NDArray[np.float32], ...]]:
     """Return what `model` says of each crop of each number, its points told."""
     batches = [side_by_side([crop.image for crop in own]) for own in crops]
-    lots = as_wide(batches)
-    runs = each(model.predict_steps, (np.concatenate([batches[at] for at in lot]) for lot in lots))
-    steps: dict[int, tuple[NDArray[np.float32], ...]] = {}
-    for lot, said in zip(lots, runs, strict=True):
-        ends = np.cumsum([len(batches[at]) for at in lot])
-        networks = len(said) // int(ends[-1])
-        own = np.split(said, ends[:-1] * networks)
-        steps.update((at, tuple(without_points(one))) for at, one in zip(lot, own, strict=True))
-    return [steps[at] for at in range(len(crops))]
-
-
-def as_wide(batches: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
-    """Return the indices of batches that are as wide, in lists of so many as are run at once."""
-    by_width: defaultdict[int, list[int]] = defaultdict(list)
+    as_wide: defaultdict[int, list[int]] = defaultdict(list)
     for index, batch in enumerate(batches):
-        by_width[batch.shape[2]].append(index)
-    return [
-        alike[start : start + AT_ONCE]
-        for alike in by_width.values()
-        for start in range(0, len(alike), AT_ONCE)
-    ]
+        as_wide[batch.shape[2]].append(index)
+    steps: dict[int, tuple[NDArray[np.float32], ...]] = {}
+    for lot in as_wide.values():
+        said = model.predict_steps(np.concatenate([batches[index] for index in lot]))
+        ends = np.cumsum([len(batches[index]) for index in lot])
+        networks = len(said) // int(ends[-1])
+        for index, own in zip(lot, np.split(said, ends[:-1] * networks), strict=True):
+            steps[index] = tuple(without_points(own))
+    return [steps[index] for index in range(len(crops))]
 
 
 def with_more(
@@ -192,24 +176,21 @@ def digits_of(seen: SeenNumber, candidate: Candidate) -> tuple[Digit, ...]:
     spans = align(steps, candidate.text)
     middles = [(span.first + span.last + 1) / 2 * LINE_STEP - offset for span in spans]
     edges = [0.0, *(np.add(middles[1:], middles[:-1]) / 2).tolist(), float(crop.image.shape[1])]
+    ink = crop.image > FAINT
     return tuple(
-        Digit(int(digit), float(span.confidence), digit_box(crop, left, right))
+        Digit(int(digit), float(span.confidence), digit_box(crop, ink, left, right))
         for digit, span, left, right in zip(candidate.text, spans, edges, edges[1:], strict=False)
     )
 
 
-def digit_box(crop: LineCrop, left: float, right: float) -> Box:
-    """Return the box of the ink between two columns of a crop, in pixels of the page."""
-    start = int(np.clip(left, 0, crop.image.shape[1] - 1))
-    part = crop.image[:, start : max(start + 1, int(right))] > FAINT
-    columns, rows = np.flatnonzero(part.any(axis=0)), np.flatnonzero(part.any(axis=1))
-    if not columns.size:
-        columns, rows = np.arange(part.shape[1]), np.arange(HEIGHT)
-    corners = [
-        (start + column, row)
-        for column in (columns[0], columns[-1] + 1)
-        for row in (rows[0], rows[-1] + 1)
-    ]
+def digit_box(crop: LineCrop, ink: Mask, left: float, right: float) -> Box:
+    """Return the box of a crop's `ink` between two of its columns, in pixels of the page."""
+    start = int(min(max(left, 0), ink.shape[1] - 1))
+    part = np.ascontiguousarray(ink[:, start : max(start + 1, int(right))]).view(np.uint8)
+    x, y, wide, high = cv2.boundingRect(part)
+    if not wide:
+        x, y, wide, high = 0, 0, part.shape[1], HEIGHT
+    corners = [(start + column, row) for column in (x, x + wide) for row in (y, y + high)]
     return bounding_box([crop.source_point(*corner) for corner in corners])
 
 

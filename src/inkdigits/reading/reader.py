@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -29,7 +27,6 @@ from inkdigits.reading.ctc import Candidate, decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
 from inkdigits.reading.number import (
-    Each,
     LineModel,
     SeenNumber,
     digits_of,
@@ -46,8 +43,9 @@ LOOKED_AT = 4
 """So many candidates of a number are looked at, at least, where more than the best one matters."""
 DOUBTED = 8
 """So many are looked at where the best one is no number, to learn how probably it is one."""
-MANY = 64
-"""So many numbers of a page are looked at together, which bounds what memory they take."""
+TOGETHER = 4
+"""So many numbers of a page are looked at together: the network gains by it, and of several threads
+one runs it while another has Python. More gain nothing."""
 NO_DIGIT = 0.5
 """What is more probably no digit than this is none, whatever is known of the number."""
 LEAST_NUMBER = 0.15
@@ -259,36 +257,33 @@ class Reader:
             return (self._look_at(page.grey, whole, find_number(page.grey), top),)
         if self._layout == "auto" and (place := number_alone(page.grey)) is not None:
             return (self._look_at(page.grey, whole, place, top),)
-        from inkdigits.imaging.segment import segment  # not needed for single numbers
+        # Not needed for single numbers.
+        from concurrent.futures import ThreadPoolExecutor
 
-        boxes = [region.box for region in segment(page.grey)]
-        if len(boxes) < 2 and self._layout == "auto":
-            return (self._look_at(page.grey, whole, find_number(page.grey), top),)
-        return tuple(self._look_within(page.grey, boxes, top))
+        from inkdigits.imaging.segment import segment
+
+        with ThreadPoolExecutor(self._at_once) as pool:
+            # There will be a single digit on the page, and until then a core is idle.
+            pool.submit(self._load_digit_model)
+            boxes = [region.box for region in segment(page.grey)]
+            if len(boxes) < 2 and self._layout == "auto":
+                return (self._look_at(page.grey, whole, find_number(page.grey), top),)
+            lots = [boxes[start : start + TOGETHER] for start in range(0, len(boxes), TOGETHER)]
+            found = pool.map(lambda lot: self._look_within(page.grey, lot, top), lots)
+            return tuple(seen for lot in found for seen in lot)
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""
         return Seen(whole_of(page), digit, None, self._judge_digit(digit))
 
-    def _look_within(self, page: Grey, boxes: Sequence[Box], top: int) -> Iterator[Seen]:
-        """Read the one digit or number within each of `boxes`, many at a time."""
-        with self._mapping(len(boxes)) as each:
-            for start in range(0, len(boxes), MANY):
-                lot = boxes[start : start + MANY]
-                greys = [np.ascontiguousarray(page[y : y + h, x : x + w]) for x, y, w, h in lot]
-                numbers = self._see(list(each(find_number, greys)), top, each)
-                yield from each(self._moved, greys, lot, numbers, repeat(top))
-
-    @contextmanager
-    def _mapping(self, n: int) -> Iterator[Each]:
-        """Give what maps over `n` numbers, as many at once as this reader may."""
-        if min(self._at_once, n) <= 1:
-            yield map
-            return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(self._at_once) as pool:
-            yield pool.map
+    def _look_within(self, page: Grey, boxes: Sequence[Box], top: int) -> list[Seen]:
+        """Read the one digit or number within each of `boxes`, together."""
+        greys = [np.ascontiguousarray(page[y : y + h, x : x + w]) for x, y, w, h in boxes]
+        numbers = self._see([find_number(grey) for grey in greys], top)
+        return [
+            self._moved(grey, box, number, top)
+            for grey, box, number in zip(greys, boxes, numbers, strict=True)
+        ]
 
     def _moved(self, grey: Grey, box: Box, number: SeenNumber | None, top: int) -> Seen:
         """Judge what is on `grey`, the part of a page within `box`, and say where it is there."""
@@ -301,14 +296,12 @@ class Reader:
         """Read the one digit or number on `grey`, which `box` is the place of, found at `place`."""
         return self._judge(grey, box, self._see([place], top)[0], top)
 
-    def _see(
-        self, places: Sequence[Place | None], top: int, each: Each = map
-    ) -> list[SeenNumber | None]:
+    def _see(self, places: Sequence[Place | None], top: int) -> list[SeenNumber | None]:
         """Return what is seen of the number at each of `places`."""
         if self._line_model is None:
             return [None] * len(places)
         return see_numbers(
-            places, self._line_model, self._constraints, self._wanted(top), self._careful, each
+            places, self._line_model, self._constraints, self._wanted(top), self._careful
         )
 
     def _wanted(self, top: int) -> int:
