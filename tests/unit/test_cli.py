@@ -27,7 +27,7 @@ def error_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "--epochs", "3"], 2, "No such option: --epochs"),
         (["train", "quikstart"], 2, "Did you mean 'quickstart'?"),
         (["train", "quickstart", "--set", "training.epoch=3"], 2, "'training.epochs'"),
-        (["train", "quickstart", "--seed", "x"], 2, "valid integer"),
+        (["train", "quickstart", "--seed", "x"], 2, "'x' is not a valid int"),
         (["train", "quickstart", "--seed", "-1"], 2, "training.seed must be 0 up to 2^31, got -1"),
         (["train", "quickstart", "--resume", "runs/a"], 2, "takes no recipe"),
         (["train", "--resume", "absent"], 2, "is no run folder"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -40,6 +41,19 @@ def options(
     ] = False,
 ) -> None:
     """Options of every verb; `debug` is read by `main`, which catches the error."""
+
+
+def with_only(verb: str) -> typer.Typer:
+    """Return the command line without the other verbs, or whole where there is none of this name.
+
+    Building all of them takes as long as a tenth of `inkdigits read`.
+    """
+    commands = [command for command in app.registered_commands if command.name == verb]
+    if not commands:
+        return app
+    alone = copy(app)
+    alone.registered_commands, alone.registered_groups = commands, []
+    return alone
 
 
 def one_thread_each() -> None:

@@ -18,7 +18,7 @@ import typer
 # The verbs put themselves on the app as they are imported, in the order of the help.
 from inkdigits.cli import model_verbs as _model_verbs  # noqa: F401
 from inkdigits.cli import reading_verbs as _reading_verbs  # noqa: F401
-from inkdigits.cli.app import app
+from inkdigits.cli.app import with_only
 from inkdigits.errors import ExitCode, InkdigitsError, one_line
 
 # What writing to a closed or full stdout raises; every other file has an error of its own.
@@ -57,7 +57,8 @@ def run(arguments: list[str]) -> Any:
     """Parse and carry out; options that belong to the program may stand anywhere."""
     ordered = ["--debug"] if "--debug" in arguments else []
     ordered += [argument for argument in arguments if argument != "--debug"]
-    command = typer.main.get_command(app)
+    verb = next((one for one in ordered if not one.startswith("-")), "")
+    command = typer.main.get_command(with_only(verb))
     code = command.main(args=ordered, prog_name="inkdigits", standalone_mode=False)
     sys.stdout.flush()
     return code
