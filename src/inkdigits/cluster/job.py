@@ -135,16 +135,14 @@ def pipeline(parts: Sequence[Part], order: Order) -> Any:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     items = [{"part": pickle.dumps(part)} for part in parts]
-    readers = min(len(parts), cluster_cores())
-    # Before the readers are there, more would be begun, each in a process of its own.
     fetched = ray.data.from_items(items, override_num_blocks=len(items)).map(
-        fetch_part, fn_args=(order,), num_cpus=FETCHING, concurrency=readers
+        fetch_part, fn_args=(order,), num_cpus=FETCHING
     )
     return fetched.map(
         PartReader,
         fn_constructor_args=(order,),
         num_cpus=1 - FETCHING,
-        compute=ray.data.ActorPoolStrategy(size=readers),
+        compute=ray.data.ActorPoolStrategy(size=min(len(parts), cluster_cores())),
     )
 
 
