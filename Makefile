@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
+# Python compiles what is imported, once; pip would compile all packages, which takes a minute.
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: demo test lint vendor test-wheel test-tensorflow check-results clean
 
@@ -47,17 +49,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.train-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
+	$(BIN)/$(INSTALL) -e ".[train]"
 	@touch $@
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,serve,dev]"
+	$(BIN)/$(INSTALL) -e ".[train,serve,dev]"
 	@touch $@ $(VENV)/.train-installed
 
 .venv-tensorflow/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-tensorflow
-	.venv-tensorflow/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e ".[train]" hypothesis pytest tensorflow-cpu
+	.venv-tensorflow/bin/$(INSTALL) -e ".[train]" hypothesis pytest tensorflow-cpu
 	@touch $@
 
 clean:

@@ -72,7 +72,17 @@ def main() -> None:
         print(f"built {wheel.name}, {wheel.stat().st_size:,} bytes")
         run(sys.executable, "-m", "venv", work / "venv")
         python = work / "venv" / "bin" / "python"
-        run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel)
+        run(
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-compile",
+            "-c",
+            ROOT / "constraints.txt",
+            wheel,
+        )
         print("installed it without extras")
         check_installation(work, python, trained / "model.onnx")
 

@@ -23,7 +23,7 @@ from inkdigits.files import sha256
 
 KILLS = 20
 # A run that was killed and resumed is killed again: what a resume leaves must be resumable.
-KILLS_EACH = 5
+KILLS_EACH = 10
 EPOCHS = 25
 SPLITS = ("train", "validation")
 COMPARED = ("model.onnx", "evaluation.json", "recipe.toml")
