@@ -24,7 +24,7 @@ from inkdigits.search.study import counted, cut_torn_line, load
 
 TRIALS = 24
 SETTINGS = {
-    "training.epochs": 4,
+    "search.training.epochs.choices": [4],
     "search.model.hidden.depth.high": 2,
     "search.training.batch_size.choices": [128],
 }

@@ -12,7 +12,8 @@ import cv2
 import pytest
 import typer
 
-from inkdigits.cli.main import app
+from inkdigits.cli import main as _verbs  # noqa: F401 (they put themselves on the app)
+from inkdigits.cli.app import app
 from inkdigits.errors import ExitCode
 from inkdigits.training.recipe import Recipe, load_recipe, recipe_names
 
