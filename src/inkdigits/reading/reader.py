@@ -43,7 +43,7 @@ LOOKED_AT = 4
 """So many candidates of a number are looked at, at least, where more than the best one matters."""
 DOUBTED = 8
 """So many are looked at where the best one is no number, to learn how probably it is one."""
-TOGETHER = 4
+TOGETHER = 8
 """So many numbers of a page are looked at together: the network gains by it, and of several threads
 one runs it while another has Python. More gain nothing."""
 NO_DIGIT = 0.5
@@ -268,9 +268,14 @@ class Reader:
             boxes = [region.box for region in segment(page.grey)]
             if len(boxes) < 2 and self._layout == "auto":
                 return (self._look_at(page.grey, whole, find_number(page.grey), top),)
-            lots = [boxes[start : start + TOGETHER] for start in range(0, len(boxes), TOGETHER)]
-            found = pool.map(lambda lot: self._look_within(page.grey, lot, top), lots)
-            return tuple(seen for lot in found for seen in lot)
+            # As wide ones together: the network looks at them in one run.
+            order = sorted(range(len(boxes)), key=lambda place: boxes[place][2])
+            lots = [order[start : start + TOGETHER] for start in range(0, len(order), TOGETHER)]
+            found = pool.map(
+                lambda lot: self._look_within(page.grey, [boxes[place] for place in lot], top), lots
+            )
+            seen = dict(zip(order, (one for lot in found for one in lot), strict=True))
+            return tuple(seen[place] for place in range(len(boxes)))
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""
