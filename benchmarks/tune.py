@@ -80,7 +80,11 @@ def peer_search(python: Path, trials: Path, epochs: int, jit: str) -> tuple[floa
 def scout(python: Path, work: Path) -> str:
     """Return the peer's fastest setting of `jit_compile`, by one trial of one epoch each."""
     trial = {"model.hidden.width": 256, "model.hidden.depth": 2, "model.dropout": 0.3}
-    rest = {"training.batch_size": 128, "training.learning_rate": 0.001}
+    rest = {
+        "training.batch_size": 128,
+        "training.learning_rate": 0.001,
+        "training.weight_decay": 0.01,
+    }
     file = emptied(work / "scout") / "trials.json"
     file.write_text(json.dumps([trial | rest | {"training.schedule": "constant"}]), "utf-8")
     seconds = {jit: peer_search(python, file, 1, jit)[0] for jit in JITS}

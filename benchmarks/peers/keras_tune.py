@@ -20,7 +20,11 @@ import keras  # isort: skip
 import numpy as np
 import optuna
 
-RANGES = {"model.dropout": (0.05, 0.5), "training.learning_rate": (0.0003, 0.01)}
+RANGES = {
+    "model.dropout": (0.05, 0.5),
+    "training.learning_rate": (0.0003, 0.01),
+    "training.weight_decay": (0.001, 0.5),
+}
 WIDTHS, BATCHES, SCHEDULES = [128, 256, 512], [BATCH, 2 * BATCH], ["constant", "cosine"]
 
 
@@ -34,6 +38,9 @@ def propose(trial: optuna.Trial) -> dict[str, Any]:
         "schedule": trial.suggest_categorical("training.schedule", SCHEDULES),
         "rate": trial.suggest_float(
             "training.learning_rate", *RANGES["training.learning_rate"], log=True
+        ),
+        "decay": trial.suggest_float(
+            "training.weight_decay", *RANGES["training.weight_decay"], log=True
         ),
     }
 
@@ -49,8 +56,10 @@ def build(settings: dict[str, Any], steps: int, jit_compile: bool | str) -> kera
     if settings["schedule"] == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     model = keras.Sequential(layers)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings["decay"])
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
     model.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=optimizer,
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=jit_compile,

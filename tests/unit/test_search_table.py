@@ -31,7 +31,7 @@ def test_the_classic_recipe_is_searched_without_augmentation() -> None:
     axes = {axis.key: axis for axis in load_recipe("early-stopping").axes()}
     assert set(axes) == {
         "model.dropout", "model.hidden.depth", "model.hidden.width", "training.batch_size",
-        "training.epochs", "training.learning_rate", "training.schedule",
+        "training.epochs", "training.learning_rate", "training.schedule", "training.weight_decay",
     }  # fmt: skip
     assert axes["training.learning_rate"] == Axis("training.learning_rate", 0.0003, 0.01, log=True)
     assert axes["model.hidden.depth"] == Axis("model.hidden.depth", 1, 3, whole=True)
