@@ -40,10 +40,7 @@ class Pair:
 def search(work: Path, trials: int, epochs: int, seed: int) -> tuple[float, Path]:
     """Run `inkdigits tune`; return its seconds and its table of trials."""
     out, cache = emptied(work / "ours"), emptied(work / "cache")
-    fixed = {
-        "search.training.epochs.choices": [epochs],
-        "training.early_stopping.patience": 0,
-    }
+    fixed = {"training.epochs": epochs, "training.early_stopping.patience": 0}
     overrides = [part for key, value in fixed.items() for part in ("--set", f"{key}={value}")]
     command = [INKDIGITS, "tune", "early-stopping", "--data", "mnist", "--no-pruning"]
     command += ["--trials", str(trials), "--seed", str(seed), *overrides, "--out", str(out)]
@@ -55,9 +52,8 @@ def read_trials(table: Path) -> tuple[list[dict[str, Any]], list[float]]:
     """Return the parameters and the val loss of each trial."""
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    told = {*OUTCOME, "training.epochs"}
     parameters = [
-        {key: typed(key, text) for key, text in row.items() if key not in told} for row in rows
+        {key: typed(key, text) for key, text in row.items() if key not in OUTCOME} for row in rows
     ]
     return parameters, [float(row["val_loss"]) for row in rows]
 

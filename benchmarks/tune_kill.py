@@ -24,7 +24,7 @@ from inkdigits.search.study import counted, cut_torn_line, load
 
 TRIALS = 24
 SETTINGS = {
-    "search.training.epochs.choices": [4],
+    "training.epochs": 4,
     "search.model.hidden.depth.high": 2,
     "search.training.batch_size.choices": [128],
 }

@@ -29,7 +29,7 @@ WIDTHS, BATCHES, SCHEDULES = [128, 256, 512], [BATCH, 2 * BATCH], ["constant", "
 
 
 def propose(trial: optuna.Trial) -> dict[str, Any]:
-    """Return the trial's parameters from the same space as the recipe's."""
+    """Return the trial's parameters from the same space as the recipe's, but for the epochs."""
     return {
         "width": trial.suggest_categorical("model.hidden.width", WIDTHS),
         "depth": trial.suggest_int("model.hidden.depth", 1, 3),

@@ -28,7 +28,7 @@ from inkdigits.reading.folder import FolderResult, find_inputs, read_folder
 from inkdigits.reading.settings import ReaderSettings
 from inkdigits.reading.table_file import valid
 from inkdigits.reading.table_rows import read_table
-from inkdigits.search.cluster import resume_on_cluster, tune_on_cluster
+from inkdigits.search.cluster import most_epochs, resume_on_cluster, tune_on_cluster
 from inkdigits.search.tune import resume
 from inkdigits.training import load_recipe
 from inkdigits.training.recipe import Recipe
@@ -191,6 +191,12 @@ def test_what_ends_a_reader_for_good_ends_the_job_in_its_own_words(
     (tmp_path / "refuse.png").write_bytes(b"")
     with pytest.raises(ModelRefused, match=r"^the model fails when run\.$"):
         read([str(tmp_path)], tmp_path / "out", DyingSettings(folder=tmp_path))
+
+
+def test_a_trial_may_take_as_many_epochs_as_the_search_says() -> None:
+    recipe = load_recipe("early-stopping")
+    assert most_epochs(recipe.override(["search.training.epochs.choices=[9, 100]"])) == 100
+    assert most_epochs(recipe.override(["training.epochs=7"])) == 7
 
 
 SEARCH = """

@@ -16,7 +16,7 @@ Rows = list[dict[str, str]]
 def arguments(data: Path, out: Path) -> list[str | Path]:
     return [
         "tune", "early-stopping", "--trials", str(TRIALS), "--data", data, "--out", out, "--set",
-        "search.training.epochs.choices=[3]", "--set", "search.model.hidden.depth.high=2", "--set",
+        "training.epochs=3", "--set", "search.model.hidden.depth.high=2", "--set",
         "search.training.batch_size.choices=[128]",
     ]  # fmt: skip
 

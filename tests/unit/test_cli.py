@@ -20,6 +20,19 @@ def error_line(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--help", "read"], ["-h", "train"]])
+def test_help_lists_every_verb(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {"read", "serve", "train", "tune", "adapt", "review", "data"} <= listed
+
+
+def test_debug_stands_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--debug", "data", "--help"], ["data", "--help", "--debug"]):
+        assert main(arguments) == 0
+        assert "fetch" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [

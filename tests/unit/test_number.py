@@ -16,8 +16,9 @@ from inkdigits.errors import UsageError
 from inkdigits.imaging.line import LOOKS, Place, find_closely, find_number
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.models import load_line_model
 from inkdigits.reading.number import see_number, see_numbers
-from inkdigits.reading.reader import Reader
+from inkdigits.reading.reader import Layout, Reader
 
 NONE = len(LINE_LABELS) - 1
 Grey = NDArray[np.uint8]
@@ -239,11 +240,34 @@ def test_auto_asks_both_models_about_a_single_sign(monkeypatch: pytest.MonkeyPat
 
 
 def test_numbers_of_a_page_read_at_once_are_those_read_one_after_the_other() -> None:
-    rows = [bars([40 + 10 * row, 80 + 12 * row, 130 + 15 * row]) for row in range(4)]
+    rows = [bars([40 + 10 * row, 80 + 12 * row, 130 + 15 * row], width=700) for row in range(12)]
     page = np.vstack(rows)
-    alone = Reader(Line("347"), layout="page").read(page)
-    assert len(alone.numbers) > 1
-    assert Reader(Line("347"), layout="page", at_once=3).read(page) == alone
+    alone, several = Two("347"), Two("347")
+    reading = Reader(alone, layout="page").read(page)
+    assert len(reading.numbers) == 12
+    assert Reader(several, layout="page", at_once=5).read(page) == reading
+    # Four lots of three numbers instead of two of eight and four.
+    assert several.runs > alone.runs
+
+
+@pytest.mark.parametrize("layout", ["page", "auto"])
+def test_a_page_without_numbers_or_with_one(layout: Layout) -> None:
+    for at_once in (1, 3):
+        reader = Reader(Line("347"), layout=layout, at_once=at_once)
+        assert reader.read(np.full((900, 700), 230, np.uint8)).reason == "blank"
+        one = np.full((900, 700), 230, np.uint8)
+        one[300:420, 150:550] = bars([100, 160, 220])
+        assert reader.read(one).text == "347"
+
+
+def test_the_bundled_network_says_the_same_of_numbers_together_and_alone() -> None:
+    pages = [bars([40 + 45 * place for place in range(1 + n % 4)]) for n in range(9)]
+    places = [find_number(page) for page in pages]
+    model = load_line_model(1)
+    for place, number in zip(places, see_numbers(places, model), strict=True):
+        alone = see_number(place, model)
+        assert alone is not None and number is not None
+        assert number.candidates == alone.candidates
 
 
 class Two(Line):

@@ -39,6 +39,18 @@ def test_the_classic_recipe_is_searched_without_augmentation() -> None:
     assert load_recipe("quickstart").axes() == ()
 
 
+def test_what_is_given_a_value_is_no_longer_searched() -> None:
+    recipe = load_recipe("early-stopping")
+    fixed = recipe.override(["training.epochs=3", "model.hidden=[64]"])
+    assert fixed.training.epochs == 3
+    left = {axis.key for axis in recipe.axes()} - {axis.key for axis in fixed.axes()}
+    assert left == {"training.epochs", "model.hidden.depth", "model.hidden.width"}
+    narrower = recipe.override(["search.training.epochs.choices=[3]"])
+    assert {axis.key: axis for axis in narrower.axes()}["training.epochs"].choices == (3,)
+    none = recipe.override([f"{key}=1" for key in ("training.epochs", "training.batch_size")])
+    assert none.search["model"] == recipe.search["model"]
+
+
 @settings(deadline=None, max_examples=30)
 @given(data=st.data(), name=st.sampled_from(["early-stopping", "distorted"]))
 def test_all_that_a_shipped_search_proposes_is_a_recipe(data: st.DataObject, name: str) -> None:

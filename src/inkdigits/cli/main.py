@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> Any:
     """Parse and carry out; options that belong to the program may stand anywhere."""
     ordered = ["--debug"] if "--debug" in arguments else []
     ordered += [argument for argument in arguments if argument != "--debug"]
-    verb = next((one for one in ordered if not one.startswith("-")), "")
+    verb = next((one for one in ordered if one != "--debug"), "")
     command = typer.main.get_command(with_only(verb))
     code = command.main(args=ordered, prog_name="inkdigits", standalone_mode=False)
     sys.stdout.flush()

@@ -93,12 +93,12 @@ class Reader:
     threads one prediction may use; `limits` bound each image. `layout` says what an image holds:
     one digit, one number (`line`), a page of them, or `auto` to find out; with a model of your own
     that reads single digits, `auto` is `digit`. `constraints` are what every number must fulfil;
-    `top` is how many texts are told of each; so many numbers of a page are read `at_once`, each
-    with `threads`. `target_error` (0–1) sets the threshold below which a reading is rejected so
-    that, on val, no larger share of the accepted ones is wrong, and lets every number be looked at
-    in all ways, whose agreement counts; None takes the threshold that a model carries. Raises
-    ModelRefused when a model cannot be used, UsageError for other arguments out of range. Load it
-    once; it is safe to share between threads.
+    `top` is how many texts are told of each; the numbers of a page are read on so many threads
+    `at_once`, each with `threads` for its predictions. `target_error` (0–1) sets the threshold
+    below which a reading is rejected so that, on val, no larger share of the accepted ones is
+    wrong, and lets every number be looked at in all ways, whose agreement counts; None takes the
+    threshold that a model carries. Raises ModelRefused when a model cannot be used, UsageError for
+    other arguments out of range. Load it once; it is safe to share between threads.
     """
 
     def __init__(
@@ -252,30 +252,44 @@ class Reader:
         """Return what is seen at each place of a page, in reading order: `top` candidates each."""
         if self._layout == "digit" or self._line_model is None:
             return (self._seen_digit(page, see_digit(page.grey, self._digit_model)),)
-        whole = whole_of(page)
         if self._layout == "line":
-            return (self._look_at(page.grey, whole, find_number(page.grey), top),)
-        if self._layout == "auto" and (place := number_alone(page.grey)) is not None:
-            return (self._look_at(page.grey, whole, place, top),)
-        # Not needed for single numbers.
-        from concurrent.futures import ThreadPoolExecutor
+            place = find_number(page.grey)
+            return (self._look_at(page.grey, whole_of(page), place, top),)
+        if self._layout == "auto":
+            return self._look_at_one_or_each(page, top)
+        return self._look_at_each(page.grey, boxes_on(page.grey), top)
 
-        from inkdigits.imaging.segment import segment
+    def _look_at_one_or_each(self, page: Page, top: int) -> tuple[Seen, ...]:
+        """Read a page of one number, or of many."""
+        grey = page.grey
+        afar, place = find_from_afar(grey), None
+        # A closer look at a page full of numbers takes longer than parting it.
+        if afar is not None and not has_room(afar, grey.shape):
+            place = find_closely(grey, afar)
+        if place is None or not stands_alone(place, grey.shape):
+            boxes = boxes_on(grey)
+            if len(boxes) > 1:
+                return self._look_at_each(grey, boxes, top)
+        if place is None and afar is not None:
+            place = find_closely(grey, afar)
+        return (self._look_at(grey, whole_of(page), place, top),)
 
-        with ThreadPoolExecutor(self._at_once) as pool:
-            # There will be a single digit on the page, and until then a core is idle.
-            pool.submit(self._load_digit_model)
-            boxes = [region.box for region in segment(page.grey)]
-            if len(boxes) < 2 and self._layout == "auto":
-                return (self._look_at(page.grey, whole, find_number(page.grey), top),)
-            # As wide ones together: the network looks at them in one run.
-            order = sorted(range(len(boxes)), key=lambda place: boxes[place][2])
-            lots = [order[start : start + TOGETHER] for start in range(0, len(order), TOGETHER)]
-            found = pool.map(
-                lambda lot: self._look_within(page.grey, [boxes[place] for place in lot], top), lots
-            )
-            seen = dict(zip(order, (one for lot in found for one in lot), strict=True))
-            return tuple(seen[place] for place in range(len(boxes)))
+    def _look_at_each(self, page: Grey, boxes: Sequence[Box], top: int) -> tuple[Seen, ...]:
+        """Read the one digit or number within each of `boxes`, several together on each thread."""
+        # As wide ones together: the network looks at them in one run.
+        order = sorted(range(len(boxes)), key=lambda index: boxes[index][2])
+        size = min(TOGETHER, -(-len(order) // self._at_once))
+        lots = [order[start : start + size] for start in range(0, len(order), max(size, 1))]
+        within = [[boxes[index] for index in lot] for lot in lots]
+        if self._at_once == 1:
+            found = [self._look_within(page, lot, top) for lot in within]
+        else:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(self._at_once) as pool:
+                found = list(pool.map(lambda lot: self._look_within(page, lot, top), within))
+        seen = dict(zip(order, (one for lot in found for one in lot), strict=True))
+        return tuple(seen[index] for index in range(len(boxes)))
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""
@@ -403,14 +417,11 @@ class Reader:
         return candidate.conditional * (1 + candidate.agreement) / 2
 
 
-def number_alone(grey: Grey) -> Place | None:
-    """Return the place of the only number that `grey` has room for; None where it may have more."""
-    place = find_from_afar(grey)
-    if place is None or has_room(place, grey.shape):
-        return None
-    # A closer look at a page full of numbers takes longer than parting it.
-    place = find_closely(grey, place)
-    return place if stands_alone(place, grey.shape) else None
+def boxes_on(page: Grey) -> list[Box]:
+    """Return the boxes of the numbers on a page, in reading order."""
+    from inkdigits.imaging.segment import segment  # not needed for single numbers
+
+    return [region.box for region in segment(page)]
 
 
 def whole_of(page: Page) -> Box:

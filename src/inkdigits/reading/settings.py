@@ -25,7 +25,7 @@ class ReaderSettings:
     def reader(self, at_once: int = 1) -> Reader:
         """Return a reader on one thread for each number; raises what `Reader` raises.
 
-        So many numbers of a page are read `at_once`.
+        The numbers of a page are read on so many threads `at_once`.
         """
         given = {part.name: getattr(self, part.name) for part in fields(self)}
         return Reader(threads=1, at_once=at_once, **given)

@@ -103,6 +103,12 @@ def carry_out(folder: Path, address: str) -> Search:
         return conclude(folder, study, recipe, compilations=0)
 
 
+def most_epochs(recipe: Recipe) -> int:
+    """Return how many epochs a trial may take, which the search may vary, too."""
+    varied = [axis for axis in recipe.axes() if axis.key == "training.epochs"]
+    return max(varied[0].ends()) if varied else recipe.training.epochs
+
+
 def tuner(folder: Path, recipe: Recipe, plan: dict[str, Any]) -> Any:
     """Return Ray's tuner of a search: a new one, or that which was broken off."""
     trainable = ray.tune.with_parameters(
@@ -121,7 +127,7 @@ def tuner(folder: Path, recipe: Recipe, plan: dict[str, Any]) -> Any:
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS),
     )
     # An epoch more than there are: the last report tells what came of the trial.
-    epochs = recipe.training.epochs + 1
+    epochs = most_epochs(recipe) + 1
     asha = ASHAScheduler(EPOCH, max_t=epochs, grace_period=min(UNPRUNED_EPOCHS, epochs))
     return ray.tune.Tuner(
         trainable,

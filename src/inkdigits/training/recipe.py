@@ -272,10 +272,14 @@ class Recipe:
         return tomli_w.dumps({name: part for name, part in table.items() if part != {}})
 
     def override(self, assignments: Sequence[str]) -> Recipe:
-        """Return the recipe with each `key=value` applied, as in `training.epochs=3`."""
+        """Return the recipe with each `key=value` applied, as in `training.epochs=3`.
+
+        A search no longer varies what is given a value.
+        """
         table = asdict(self)
         for assignment in assignments:
             assign(table, assignment)
+            settle(table["search"], assignment.partition("=")[0].strip().split("."))
         return recipe_of(table)
 
     def with_source(self, source: str) -> Recipe:
@@ -287,6 +291,17 @@ class Recipe:
         if seed is None:
             return self
         return replace(self, training=replace(self.training, seed=seed))
+
+
+def settle(search: dict[str, Any], key: Sequence[str]) -> None:
+    """Take the axis `key` off a nested search table, where there is one."""
+    name, *rest = key
+    if not rest:
+        search.pop(name, None)
+    elif isinstance(search.get(name), dict):
+        settle(search[name], rest)
+        if not search[name]:
+            del search[name]
 
 
 def recipe_of(table: Mapping[str, Any]) -> Recipe:
