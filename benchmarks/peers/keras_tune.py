@@ -23,7 +23,7 @@ import optuna
 RANGES = {
     "model.dropout": (0.05, 0.5),
     "training.learning_rate": (0.0003, 0.01),
-    "training.weight_decay": (0.001, 0.5),
+    "training.weight_decay": (0.01, 0.5),
 }
 WIDTHS, BATCHES, SCHEDULES = [128, 256, 512], [BATCH, 2 * BATCH], ["constant", "cosine"]
 

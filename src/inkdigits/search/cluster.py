@@ -27,7 +27,6 @@ from inkdigits.search.results import OUTCOME
 from inkdigits.search.study import (
     JOURNAL,
     RANDOM_TRIALS,
-    UNPRUNED_EPOCHS,
     distribution,
     opened,
     values_of,
@@ -44,6 +43,8 @@ RAY_FOLDER, EXPERIMENT = "ray", "search"
 EPOCH, VAL_LOSS, LOSSES = "epoch", "val_loss", "val_losses"
 DIVERGED_LOSS = 1e9
 """Stands for a val loss that is none: the sampler has to see a poor one."""
+GRACE = 2
+"""ASHA's first rung, in epochs: its promise is to look at very many."""
 TRIES = 3
 """A trial whose worker dies starts anew so often."""
 ENVIRONMENT = {
@@ -128,7 +129,7 @@ def tuner(folder: Path, recipe: Recipe, plan: dict[str, Any]) -> Any:
     )
     # An epoch more than there are: the last report tells what came of the trial.
     epochs = most_epochs(recipe) + 1
-    asha = ASHAScheduler(EPOCH, max_t=epochs, grace_period=min(UNPRUNED_EPOCHS, epochs))
+    asha = ASHAScheduler(EPOCH, max_t=epochs, grace_period=min(GRACE, epochs))
     return ray.tune.Tuner(
         trainable,
         tune_config=ray.tune.TuneConfig(
