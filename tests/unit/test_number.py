@@ -17,7 +17,7 @@ from inkdigits.imaging.line import LOOKS, Place, find_closely, find_number
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.models import load_line_model
-from inkdigits.reading.number import see_number, see_numbers
+from inkdigits.reading.number import see_numbers
 from inkdigits.reading.reader import Layout, Reader
 
 NONE = len(LINE_LABELS) - 1
@@ -265,7 +265,7 @@ def test_the_bundled_network_says_the_same_of_numbers_together_and_alone() -> No
     places = [find_number(page) for page in pages]
     model = load_line_model(1)
     for place, number in zip(places, see_numbers(places, model), strict=True):
-        alone = see_number(place, model)
+        (alone,) = see_numbers([place], model)
         assert alone is not None and number is not None
         assert number.candidates == alone.candidates
 
@@ -291,7 +291,7 @@ def test_numbers_seen_together_are_those_seen_alone() -> None:
     assert together.pop() is None
     looks = set()
     for place, number in zip(places, together, strict=False):
-        alone = see_number(place, model)
+        (alone,) = see_numbers([place], model)
         assert alone is not None and number is not None
         assert number.candidates == alone.candidates
         assert len(number.steps) == 2 * len(number.crops)

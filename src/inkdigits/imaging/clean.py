@@ -191,10 +191,16 @@ def quantiles(values: Strength, *shares: float) -> list[float]:
 def hysteresis(values: Strength | Grey, low: float, high: float) -> Mask:
     """Return True where `values` exceed `low` and are connected to a place that exceeds `high`."""
     count, labels = cv2.connectedComponents((values > low).view(np.uint8), connectivity=8)
-    strong = np.zeros(count, bool)
-    strong[labels[values > high]] = True
-    strong[0] = False
-    return np.asarray(strong[labels])
+    found = np.asarray(labels, np.int32)
+    return np.asarray(strong_parts(count, found, values > high)[found])
+
+
+def strong_parts(count: int, labels: NDArray[np.int32], strong: Mask) -> Mask:
+    """Return which of `count` components have a `strong` place, the ground, 0, left out."""
+    found = np.zeros(count, bool)
+    found[labels[strong]] = True
+    found[0] = False
+    return found
 
 
 def keep_digit(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.arrays import Grey, Mask, Strength, as_float32, as_uint8
+from inkdigits.imaging.clean import strong_parts
 from inkdigits.imaging.printed import printed_lines
 
 Stats = NDArray[np.int32]
@@ -154,8 +155,7 @@ def ink_parts(
     least = max(PALE * full, min(PATTERN * noise, WEAK * full), LEAST_DEPTH / 2)
     found = cv2.connectedComponentsWithStats((smooth > least).view(np.uint8), connectivity=8)
     labels, stats = np.asarray(found[1], np.int32), np.asarray(found[2], np.int32)
-    strong = np.zeros(len(stats), bool)
-    strong[labels[smooth > max(STRONG * full, LEAST_DEPTH)]] = True
+    strong = strong_parts(len(stats), labels, smooth > max(STRONG * full, LEAST_DEPTH))
     strong[0] = True
     return labels, stats, np.flatnonzero(strong)
 

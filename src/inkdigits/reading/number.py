@@ -82,23 +82,6 @@ NOT_SEEN = SeenNumber((), (), ())
 """What is known of a number that nobody looked at yet."""
 
 
-def see_number(
-    place: Place | None,
-    model: LineModel,
-    constraints: Constraints | None = None,
-    top: int = 1,
-    careful: bool = False,
-) -> SeenNumber | None:
-    """Look at the one number that was found at `place`; None where nothing stands.
-
-    Once, and where that leaves doubts in more ways, and in all where it still does, or whenever one
-    is `careful`; the probabilities of what was seen are averaged.
-
-    `top` is how many candidates are wanted. Raises UsageError as `decode` does.
-    """
-    return see_numbers([place], model, constraints, top, careful)[0]
-
-
 def see_numbers(
     places: Sequence[Place | None],
     model: LineModel,
@@ -106,7 +89,14 @@ def see_numbers(
     top: int = 1,
     careful: bool = False,
 ) -> list[SeenNumber | None]:
-    """Look at the number at each of `places` as `see_number` does, at as wide ones together."""
+    """Look at the one number that was found at each of `places`; None where nothing stands.
+
+    Once, and where that leaves doubts in more ways, and in all where it still does, or whenever one
+    is `careful`; the probabilities of what was seen are averaged. As wide ones are looked at
+    together, which changes nothing of what is seen.
+
+    `top` is how many candidates are wanted. Raises UsageError as `decode` does.
+    """
     found = {index: place for index, place in enumerate(places) if place is not None}
     seen = dict.fromkeys(found, NOT_SEEN)
     doubtful = list(found)

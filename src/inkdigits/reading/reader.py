@@ -23,19 +23,18 @@ from inkdigits.imaging.line import (
     stands_alone,
 )
 from inkdigits.reading.constraints import Constraints
-from inkdigits.reading.ctc import Candidate, decode
+from inkdigits.reading.ctc import decode
 from inkdigits.reading.digit import Model, SeenDigit, see_digit, see_digits
 from inkdigits.reading.models import Given, digit_loader, load_line_model, sort_model
 from inkdigits.reading.number import (
-    LineModel,
     SeenNumber,
-    digits_of,
     is_number,
     may_be_digit,
     see_numbers,
 )
-from inkdigits.reading.result import Alternative, Box, Digit, Number, Reading, Reason
+from inkdigits.reading.result import Box, Number, Reading, Reason
 from inkdigits.reading.summary import error_reading, moved, name_of, on_page, summary
+from inkdigits.reading.verdict import Judge
 
 Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -46,16 +45,6 @@ DOUBTED = 8
 TOGETHER = 8
 """So many numbers of a page are looked at together: the network gains by it, and of several threads
 one runs it while another has Python. More gain nothing."""
-NO_DIGIT = 0.5
-"""What is more probably no digit than this is none, whatever is known of the number."""
-LEAST_NUMBER = 0.15
-"""What is a number with less probability than this is none; with more it is read, as unsure."""
-LEAST_SEEN = 0.01
-"""A text that fulfils the constraints, but has less probability by what was seen, is unsure.
-
-So are three of four cheque amounts that are said to have a digit more than they have; of those of
-which the right length is known, one in three hundred.
-"""
 
 
 @dataclass(frozen=True)
@@ -157,6 +146,20 @@ class Reader:
     def _digit_model(self) -> Model:
         """The model for single digits; a reader with other options shares it."""
         return self._load_digit_model()
+
+    @property
+    def _verdict(self) -> Judge:
+        """What decides, by this reader's options, what was read."""
+        line = self._line_model
+        return Judge(
+            self._constraints,
+            self._top,
+            self._careful,
+            lambda: self._digit_model.metadata,
+            line.metadata if line is not None else None,
+            self._digit_selection,
+            self._line_selection,
+        )
 
     @property
     def _careful(self) -> bool:
@@ -293,7 +296,7 @@ class Reader:
 
     def _seen_digit(self, page: Page, digit: SeenDigit) -> Seen:
         """Return what is seen on a page that holds one digit."""
-        return Seen(whole_of(page), digit, None, self._judge_digit(digit))
+        return Seen(whole_of(page), digit, None, self._verdict.of_digit(digit))
 
     def _look_within(self, page: Grey, boxes: Sequence[Box], top: int) -> list[Seen]:
         """Read the one digit or number within each of `boxes`, together."""
@@ -337,84 +340,12 @@ class Reader:
             if number.candidates and not is_number(number.candidates[0]):
                 candidates = decode(list(number.steps), max(wanted, DOUBTED), self._constraints)
                 number = replace(number, candidates=tuple(candidates))
-            return Seen(box, None, number, self._judge_number(number))
+            return Seen(box, None, number, self._verdict.of_number(number))
         if wanted < LOOKED_AT:
             candidates = decode(list(number.steps), LOOKED_AT, self._constraints)
             number = replace(number, candidates=tuple(candidates))
         digit = see_digit(grey, self._digit_model)
-        return Seen(box, digit, number, self._judge_single(digit, number))
-
-    def _judge_digit(self, seen: SeenDigit) -> Number | Reason:
-        """Return the reading of one digit, or why there is none."""
-        if seen.frame is None or seen.probabilities is None:
-            return "blank"
-        if seen.not_a_digit > self._digit_model.metadata.not_a_digit_threshold:
-            return "not_a_digit"
-        return self._best_digit(seen.probabilities, seen.frame.box)
-
-    def _judge_single(self, digit: SeenDigit, number: SeenNumber) -> Number | Reason:
-        """Return the reading of what may be one digit, by both models: the mean of what they say.
-
-        Each sees what the other overlooks: one frames the ink, the other sees what is around it.
-        What they do not agree on is told as unsure.
-        """
-        if digit.frame is None or digit.probabilities is None:
-            return "blank"
-        framed = digit.probabilities * (1 - digit.not_a_digit)
-        around = np.zeros_like(framed)
-        for candidate in number.candidates:
-            if is_number(candidate) and len(candidate.text) == 1:
-                around[int(candidate.text)] += candidate.probability
-        shares, agreed = (framed + around) / np.float32(2), np.minimum(framed, around)
-        if shares.max() <= 1 - shares.sum():
-            # Where no text fits what is known, it is not the ink that is no digit.
-            fits = self._constraints is None or bool(number.candidates)
-            return "not_a_digit" if fits or digit.not_a_digit > NO_DIGIT else "unsure"
-        found = self._best_digit(shares, digit.frame.box)
-        if isinstance(found, Number) and agreed.max() <= 1 - agreed.sum():
-            return replace(found, reason="unsure")
-        return found
-
-    def _best_digit(self, shares: NDArray[np.float32], box: Box) -> Number | Reason:
-        """Return the most probable digit that the constraints accept, by `shares` (10,)."""
-        order = np.argsort(-shares, kind="stable").tolist()
-        if self._constraints is not None:
-            order = [digit for digit in order if self._constraints.accepts(str(digit))]
-        if not order:
-            return "unsure"
-        best, others = order[0], order[1 : self._top]
-        confidence = float(shares[best])
-        found = Digit(best, confidence, box)
-        alternatives = [Alternative(str(digit), float(shares[digit])) for digit in others]
-        number = Number(str(best), confidence, box, (found,), tuple(alternatives))
-        threshold = threshold_of(self._digit_model, self._digit_selection)
-        if self._constraints is not None:
-            threshold = max(threshold, LEAST_NUMBER)
-        return number if confidence >= threshold else replace(number, reason="unsure")
-
-    def _judge_number(self, seen: SeenNumber) -> Number | Reason:
-        """Return the reading of one number, or why there is none."""
-        if not seen.candidates:
-            return "unsure"
-        numbers = [candidate for candidate in seen.candidates if is_number(candidate)]
-        doubtful = not is_number(seen.candidates[0])
-        if doubtful and sum(number.probability for number in numbers) < LEAST_NUMBER:
-            return "not_a_digit"
-        best, others = numbers[0], numbers[1 : self._top]
-        alternatives = [Alternative(other.text, self._trust(other)) for other in others]
-        digits, trust = digits_of(seen, best), self._trust(best)
-        number = Number(best.text, trust, seen.box, digits, tuple(alternatives))
-        hardly_seen = self._constraints is not None and best.probability < LEAST_SEEN
-        threshold = threshold_of(self._line_model, self._line_selection)
-        if doubtful or hardly_seen or trust < threshold:
-            return replace(number, reason="unsure")
-        return number
-
-    def _trust(self, candidate: Candidate) -> float:
-        """Return the confidence in a text; one who is careful halves what no two looks agree on."""
-        if not self._careful:
-            return candidate.conditional
-        return candidate.conditional * (1 + candidate.agreement) / 2
+        return Seen(box, digit, number, self._verdict.of_single(digit, number))
 
 
 def boxes_on(page: Grey) -> list[Box]:
@@ -435,13 +366,6 @@ def check_options(layout: Layout, top: int) -> None:
         raise UsageError(f"unknown layout {layout!r}.", f"Choose one of: {', '.join(LAYOUTS)}.")
     if top < 1:
         raise UsageError(f"top must be at least 1, got {top}.")
-
-
-def threshold_of(model: Model | LineModel | None, selection: Selection | None) -> float:
-    """Return the confidence below which a model's reading is unsure."""
-    if selection is not None:
-        return selection.threshold
-    return model.metadata.reject_threshold if model is not None else 0.0
 
 
 def select(metadata: Metadata, target_error: float | None) -> Selection | None:

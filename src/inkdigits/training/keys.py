@@ -15,8 +15,8 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from inkdigits.errors import UsageError
 
 
-def assign(table: dict[str, Any], assignment: str) -> None:
-    """Set one `key=value` in the nested `table`; the key must exist."""
+def assign(table: dict[str, Any], assignment: str) -> list[str]:
+    """Set one `key=value` in the nested `table` and return the key's parts; it must exist."""
     key, equals, text = assignment.partition("=")
     if not equals:
         raise UsageError(f"an override is KEY=VALUE, got {assignment!r}.")
@@ -27,6 +27,7 @@ def assign(table: dict[str, Any], assignment: str) -> None:
     if last not in place or isinstance(place[last], dict):
         raise UsageError(f"unknown key {key.strip()!r}.", nearest(key.strip(), dotted_keys(table)))
     place[last] = parse_value(text.strip())
+    return [*sections, last]
 
 
 def parse_value(text: str) -> Any:

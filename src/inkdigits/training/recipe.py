@@ -278,8 +278,7 @@ class Recipe:
         """
         table = asdict(self)
         for assignment in assignments:
-            assign(table, assignment)
-            settle(table["search"], assignment.partition("=")[0].strip().split("."))
+            settle(table["search"], assign(table, assignment))
         return recipe_of(table)
 
     def with_source(self, source: str) -> Recipe:
