@@ -16,7 +16,8 @@ from inkdigits.models.saved import load_model, save_model
 from inkdigits.training import precision
 from inkdigits.training.loop import compile_model, fit
 from inkdigits.training.material import Material
-from inkdigits.training.network import as_saved, build_model
+from inkdigits.training.network import as_saved, build_full, build_model
+from inkdigits.training.precision import number_format
 from inkdigits.training.recipe import load_recipe
 
 set_up_keras()
@@ -85,3 +86,18 @@ def test_trained_in_bfloat16_it_is_handed_over_in_float32(
         np.testing.assert_array_equal(mine, other)
     rough, exact = make_predictor(model)(val.images), make_predictor(full)(val.images)
     assert 0 < np.abs(rough - exact).max() < 0.05
+
+
+def test_trained_in_float64_it_is_handed_over_in_float32(small: Dataset) -> None:
+    recipe = load_recipe("cnn").override(
+        ["model.filters=[4,6]", "model.depth=[3,2]", "model.views=1", "model.precision='float64'"]
+    )
+    with number_format("float64"):
+        model = build_model(recipe)
+        compile_model(model, recipe.training, len(small.train))
+        assert {layer.compute_dtype for layer in model.layers} == {"float64"}
+        for wide, usual in zip(model.get_weights(), build_full(recipe).get_weights(), strict=True):
+            np.testing.assert_array_equal(wide, usual)
+        full = as_saved(model, recipe, len(small.train))
+    assert {weight.dtype for weight in full.weights} == {"float32"}
+    assert model.trainable_weights[0].dtype == "float64"

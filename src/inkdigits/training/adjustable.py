@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 SCHEDULE = ("initial_learning_rate", "decay_steps", "warmup_target", "warmup_steps")
 DECAYS = ("weight_decay", "adam_weight_decay")
@@ -53,9 +54,15 @@ def slots(model: keras.Model) -> list[tuple[Any, str]]:
     return rates + given
 
 
-def numbers_of(model: keras.Model) -> list[float]:
-    """Return the values of all `slots`, which are inputs of the compiled epoch."""
-    return [float(getattr(owner, name)) for owner, name in slots(model)]
+def numbers_of(model: keras.Model) -> list[Any]:
+    """Return the values of all `slots`, which are inputs of the compiled epoch.
+
+    float32 beside weights in float64: what JAX draws by a rate has the rate's format, and a
+    dropout of another format would be another dropout.
+    """
+    wide = model.trainable_variables[0].dtype == "float64"
+    as_number = np.float32 if wide else float
+    return [as_number(getattr(owner, name)) for owner, name in slots(model)]
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Data-parallel by JAX's own sharding: every device holds all weights and all images, takes its part
 of each batch, and XLA exchanges the sums over the batch. Order, distortion and dropout are drawn
-as for one device, so that the result is the same but for the order of additions.
+as for one device, so that the result is the same but for the order of additions. Processors add in
+float64, where that order does not show: their number must not decide about a ReLU.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Devices:
-    """A mesh of devices along the batch; without one, the engine's single default device."""
+    """A mesh of devices along the batch; without one, the engine's single default device.
+
+    `exact` asks for a result that does not depend on how many there are.
+    """
 
     mesh: Any = None
+    exact: bool = False
 
     @property
     def primary(self) -> bool:
@@ -106,7 +111,8 @@ class Devices:
             return logs
         from jax.experimental import multihost_utils
 
-        told = multihost_utils.broadcast_one_to_all(np.array(list(logs.values()), np.float32))
+        numbers = np.array(list(logs.values()), np.float64 if self.exact else np.float32)
+        told = multihost_utils.broadcast_one_to_all(numbers)
         return dict(zip(logs, np.asarray(told).tolist(), strict=True))
 
     def _constrained(self, values: Any, *axes: str) -> Any:
@@ -165,8 +171,10 @@ def find_devices(count: int, group: Group | None = None) -> Devices:
             f"got {count}.",
             "On a CPU, XLA_FLAGS=--xla_force_host_platform_device_count=N makes N virtual ones.",
         )
+    # Graphics processors are made for float32: in float64 many take sixty times as long.
+    exact = here[0].platform == "cpu"
     if count == 1 and group is None:
-        return ONE_DEVICE
+        return Devices(exact=exact)
     # XLA's new partitioner does not know one operation of Philox (JAX 0.10, mulhi).
     jax.config.update("jax_use_shardy_partitioner", False)
     chosen = [
@@ -174,12 +182,23 @@ def find_devices(count: int, group: Group | None = None) -> Devices:
         for process in range(jax.process_count())
         for device in [d for d in jax.devices() if d.process_index == process][:count]
     ]
-    return Devices(Mesh(np.array(chosen), (AXIS,)))
+    return Devices(Mesh(np.array(chosen), (AXIS,)), exact)
+
+
+def settled(recipe: Recipe, devices: Devices) -> Recipe:
+    """Return `recipe` as `devices` train it: in float64 where they are to be exact.
+
+    Raises UsageError unless its batches can be shared equally among them.
+    """
+    require_even(recipe, devices)
+    if not devices.exact:
+        return recipe
+    return replace(recipe, model=replace(recipe.model, precision="float64"))
 
 
 def require_even(recipe: Recipe, devices: Devices) -> None:
     """Raise UsageError unless the recipe's batches can be shared equally among `devices`."""
-    if devices.mesh is None:
+    if devices == ONE_DEVICE:
         return
     if recipe.model.kind not in KINDS:
         raise UsageError(

@@ -16,7 +16,11 @@ class Draws(Protocol):
 
 
 class JaxDraws:
-    """Random arrays from a JAX key, inside or outside a compiled program."""
+    """Random arrays from a JAX key, inside or outside a compiled program.
+
+    Drawn as float32 always, and given as float64 where JAX has it, so that what is computed from
+    them is float64, too.
+    """
 
     def __init__(self, key: Any) -> None:
         self._key = key
@@ -31,13 +35,14 @@ class JaxDraws:
         """Return float32 numbers between -1 and 1."""
         import jax
 
-        return jax.random.uniform(self._next(), shape, minval=-1.0, maxval=1.0)
+        drawn = jax.random.uniform(self._next(), shape, "float32", minval=-1.0, maxval=1.0)
+        return drawn.astype(float)
 
     def normal(self, shape: tuple[int, ...]) -> Any:
         """Return float32 standard normal numbers."""
         import jax
 
-        return jax.random.normal(self._next(), shape)
+        return jax.random.normal(self._next(), shape, "float32").astype(float)
 
 
 class TensorFlowDraws:

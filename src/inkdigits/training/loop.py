@@ -189,7 +189,7 @@ def compile_epoch(
         return order, counts, jax.random.split(jax.random.fold_in(key, n), len(order))
 
     def scanned(values: Any, numbers: Any, images: Any, labels: Any, key: Any) -> Any:
-        carry = (values, jnp.float32(0), jnp.float32(0))
+        carry = (values, jnp.zeros(()), jnp.zeros(()))
         (values, loss_sum, hit_sum), _ = jax.lax.scan(
             lambda carry, inputs: (step(carry, numbers, images, labels, *inputs), None),
             carry,
@@ -204,7 +204,7 @@ def compile_epoch(
 
     def stepped(values: Any, numbers: Any, images: Any, labels: Any, key: Any) -> Any:
         # Donated memory must not be what the model's variables still refer to.
-        carry = (jax.tree.map(jnp.copy, values), jnp.float32(0), jnp.float32(0))
+        carry = (jax.tree.map(jnp.copy, values), jnp.zeros(()), jnp.zeros(()))
         order, counts, keys = plan_epoch(key)
         for inputs in zip(order, counts, keys, strict=True):
             carry = run_step(carry, numbers, images, labels, *inputs)
@@ -284,7 +284,7 @@ def shuffled(key: Any, n: int) -> Any:
     """
     import jax
 
-    return jax.numpy.argsort(jax.random.bits(key, (n,)))
+    return jax.numpy.argsort(jax.random.bits(key, (n,), "uint32"))
 
 
 def labels_for(loss: str, labels: NDArray[Any], classes: int = 10) -> NDArray[Any]:

@@ -21,7 +21,12 @@ from inkdigits.training.checkpoint import STATE_FILE, StateKeeper, restore
 from inkdigits.training.job import Job
 from inkdigits.training.loop import Compiled, compile_model, compile_training, fit
 from inkdigits.training.material import Material, class_count, gather_material
-from inkdigits.training.precision import tell_precision, trained_precision
+from inkdigits.training.precision import (
+    in_precision,
+    number_format,
+    tell_precision,
+    trained_precision,
+)
 from inkdigits.training.recipe import Recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -30,8 +35,16 @@ Callback: TypeAlias = keras.callbacks.Callback
 def train_network(
     job: Job, train_part: Examples, val_part: Examples
 ) -> tuple[keras.Model, list[Row]]:
-    """Train the network of the recipe and return it with its history."""
+    """Train the network of the recipe and return it, computing in float32, with its history."""
     tell_precision(job.recipe.model.precision, job.console)
+    with number_format(job.recipe.model.precision):
+        return train_in_format(job, train_part, val_part)
+
+
+def train_in_format(
+    job: Job, train_part: Examples, val_part: Examples
+) -> tuple[keras.Model, list[Row]]:
+    """Do what `train_network` does, where the engine has the numbers of the recipe's precision."""
     material = gather_material(job.recipe, train_part)
     model = build_model(job.recipe)
     if job.recipe.model.start:
@@ -81,8 +94,10 @@ def build_model(recipe: Recipe) -> keras.Model:
         shape = settings.filters, settings.depth, settings.dropout
         plain = not settings.start
         precision = trained_precision(settings.precision)
-        return build_cnn(*shape, seed, classes, precision, settings.pooled, plain)
-    return build_ann(settings.hidden, settings.dropout, seed, classes)
+        model = build_cnn(*shape, seed, classes, precision, settings.pooled, plain)
+    else:
+        model = build_ann(settings.hidden, settings.dropout, seed, classes)
+    return in_precision(model, settings.precision)
 
 
 def fit_model(model: keras.Model, job: Job, train_part: Material, val_part: Examples) -> list[Row]:

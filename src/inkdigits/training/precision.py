@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -23,6 +25,31 @@ def trained_precision(asked: str) -> str:
         return asked
     serves = keras.backend.backend() == "tensorflow" and bool(UNITS & processor_flags(CPU_INFO))
     return asked if serves else "float32"
+
+
+def in_precision(model: keras.Model, precision: str) -> keras.Model:
+    """Return the built `model` with the same weights, computing in `precision` all through."""
+    if precision != "float64":
+        return model
+
+    def widened(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"dtype": precision})
+
+    wide = keras.models.clone_model(model, clone_function=widened)
+    wide.set_weights(model.get_weights())
+    return wide
+
+
+@contextmanager
+def number_format(precision: str) -> Iterator[None]:
+    """Let the engine have numbers of `precision` inside the block: JAX has float64 on demand."""
+    if precision != "float64" or keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    with jax.enable_x64(True):
+        yield
 
 
 def tell_precision(asked: str, console: Console) -> None:

@@ -23,7 +23,7 @@ KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
 MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
 MOST_VIEWS = 5
-PRECISIONS = ("float32", "bfloat16")
+OTHER_PRECISIONS = {"bfloat16": ("cnn", "line"), "float64": ("ann", "cnn")}
 OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
@@ -81,15 +81,15 @@ class ModelRecipe:
     views: int = 1
     sure: float = 1.0
     dropout: float = 0.0
-    precision: str = PRECISIONS[0]
+    precision: str = "float32"
     start: str = ""
     start_share: float = 0.0
 
     def __post_init__(self) -> None:
         require("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 up to 1")
         convolves = self.kind in ("cnn", "line")
-        known = self.precision in PRECISIONS and (convolves or self.precision == "float32")
-        told = "float32, or bfloat16 for a cnn or line"
+        known = self.precision == "float32" or self.kind in OTHER_PRECISIONS.get(self.precision, ())
+        told = "float32, bfloat16 for a cnn or line, or float64 for an ann or cnn"
         require("model.precision", self.precision, known, told)
         require(
             "model.start", self.start, convolves or not self.start, "empty but for a cnn or line"

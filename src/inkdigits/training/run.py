@@ -32,7 +32,7 @@ from inkdigits.models.predict import make_predictor
 from inkdigits.training.calibrate import calibrate
 from inkdigits.training.callbacks import Row
 from inkdigits.training.checkpoint import STATE_FILE, load_state
-from inkdigits.training.devices import ONE_DEVICE, Devices, require_even
+from inkdigits.training.devices import ONE_DEVICE, Devices, require_even, settled
 from inkdigits.training.ensemble import build_ensemble
 from inkdigits.training.environment import describe_environment
 from inkdigits.training.folder import (
@@ -88,7 +88,7 @@ def train(
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if data is not None:
         recipe = recipe.with_source(data)
-    require_even(recipe, devices)
+    recipe = settled(recipe, devices)
     dataset = load_dataset(recipe.data.source)
     recipe = recipe.with_source(lasting_source(recipe.data.source, dataset))
     environment = describe_environment(set_up_keras(), dataset, recipe.training.seed)
@@ -98,7 +98,10 @@ def train(
         {RECIPE_FILE: recipe.to_toml(), ENVIRONMENT_FILE: as_json(environment)},
         numbered=out is None,
     )
-    job = Job(recipe, folder, dataset, None, callbacks, console or quiet_console(), devices)
+    console = console or quiet_console()
+    if devices.exact:
+        console.print("training in float64: the number of devices does not show in the result")
+    job = Job(recipe, folder, dataset, None, callbacks, console, devices)
     with check or ReloadCheck() as running:
         return carry_out(job, running)
 
@@ -141,6 +144,8 @@ def take_part(recipe: Recipe, devices: Devices, resumed: Path | None = None) -> 
 
     `resumed` is the run folder that the primary continues. Raises what `train` does.
     """
+    if resumed is None:
+        recipe = settled(recipe, devices)
     require_even(recipe, devices)
     path = Path() if resumed is None else resumed / STATE_FILE
     state = load_state(path) if path.is_file() else None
