@@ -69,7 +69,7 @@ def test_points_stay_where_the_network_reads_the_number() -> None:
 
 def test_a_temperature_makes_less_sure() -> None:
     steps = path_of("7")
-    warm = tempered(steps, 2.0)
+    warm = tempered(steps, 2.0, 1)
     np.testing.assert_allclose(warm.sum(axis=2), 1, rtol=1e-5)
     assert (warm.argmax(axis=2) == steps.argmax(axis=2)).all()
     assert warm.max() < steps.max()
@@ -113,17 +113,22 @@ def test_a_lesson_is_the_same_again_and_after_a_break(
     assert [part.shape for part in right] == [(20,), (20,)]
 
 
-def test_of_several_networks_the_first_learns_and_the_others_stay(
+def joined_parent(folder: Path, filters: tuple[int, ...]) -> Path:
+    """An artefact of two networks, the second with so many filters."""
+    one = line_parent(folder / "one.onnx")
+    other = export_onnx(build_line(filters, seed=2, normalized=False), line_metadata())
+    parent = folder / "parent.onnx"
+    parent.write_bytes(join_networks([one.read_bytes(), other], LineEngine(one).metadata))
+    return parent
+
+
+def test_networks_of_the_first_ones_shape_learn_and_others_stay(
     digits: Dataset, tmp_path: Path
 ) -> None:
-    one = line_parent(tmp_path / "one.onnx")
-    other = build_line((4, 4, 8, 8, 16), seed=2, normalized=False)
-    other_alone = export_onnx(other, line_metadata())
-    parent = tmp_path / "parent.onnx"
-    told = LineEngine(one).metadata
-    parent.write_bytes(join_networks([one.read_bytes(), other_alone], told))
+    parent = joined_parent(tmp_path, (4, 4, 8, 8, 12))
     samples = load_samples(numbers_folder(tmp_path / "mine", digits, 20))
     learner = LineLearner(parent, samples, seed=3)
+    assert (len(learner.networks), len(learner.others)) == (1, 1)
     crops = learner.first[0][None]
     expected = LineEngine(parent).predict_steps(crops)
     weights = learner.model.get_weights()
@@ -135,6 +140,29 @@ def test_of_several_networks_the_first_learns_and_the_others_stay(
     np.testing.assert_allclose(
         LineEngine(learner.artefact(weights)).predict_steps(crops), expected, atol=1e-6
     )
+
+
+def test_networks_learn_together_what_each_would_alone(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(adapt_line.SETTINGS, "epochs", 1)
+    monkeypatch.setitem(adapt_line.SETTINGS, "batch_size", 2)
+    both = joined_parent(tmp_path, (4, 4, 8, 8, 16))
+    samples = load_samples(numbers_folder(tmp_path / "mine", digits, 20))
+    places = np.arange(20)
+    found = []
+    for parent in (both, tmp_path / "one.onnx"):
+        learner = LineLearner(parent, samples, seed=3)
+        learner.make(digits.train, digits.test, tmp_path / "work")
+        begun = learner.model.get_weights()
+        lesson = learner.teach(places[:10], places[10:], tmp_path / f"{parent.stem}.npz")
+        found.append((learner, begun, lesson.weights[0]))
+    (pair, begun, of_both), (_, _, of_one) = found
+    assert (len(pair.networks), len(of_both)) == (2, 2 * len(of_one))
+    for mine, other in zip(of_both, of_one, strict=False):
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+    for mine, before in zip(of_both[len(of_one) :], begun[len(of_one) :], strict=True):
+        assert np.abs(mine - before).max() > 0
 
 
 def test_lessons_are_kept_in_files_and_choose_for_each_other(tmp_path: Path) -> None:

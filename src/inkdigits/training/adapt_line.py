@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import LINE_BLANK, OTHER, POINT, Metadata
 from inkdigits.artefact.points import POINT_CLASS, without_points
 from inkdigits.data.dataset import Examples
+from inkdigits.errors import ModelRefused
 from inkdigits.evaluation.numbers import as_reading
 from inkdigits.imaging.line import LOOKS, Place, cut, find_number, side_by_side
-from inkdigits.models.ctc import forward_backward, greedy_texts
+from inkdigits.models.ctc import forward_backward, greedy_texts, strip_loss
+from inkdigits.models.export import export_onnx
 from inkdigits.models.join import join_networks, split_networks
+from inkdigits.models.line import CLASSES
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.cores import cores
@@ -33,12 +38,13 @@ from inkdigits.training.lesson import (
     Watch,
     Weights,
     begin,
-    exported,
     values_of,
+    with_weights,
 )
 from inkdigits.training.line import build, compile_line
 from inkdigits.training.line_batches import LineBatches
 from inkdigits.training.numbers import Crop, Numbers, Order, make_numbers
+from inkdigits.training.recipe import Recipe
 from inkdigits.training.strips import as_labels
 
 MADE = 600
@@ -68,10 +74,10 @@ CHUNK = 100
 
 
 class LineLearner:
-    """The whole-number network of the artefact at `parent`, about to learn what `samples` show.
+    """The whole-number networks of the artefact at `parent`, about to learn what `samples` show.
 
-    Of several networks the first learns, the others stay beside it as they are. `seed` fixes
-    everything random.
+    Those that are built like the first learn with it, from the same batches; others stay beside
+    them as they are. `seed` fixes everything random.
     """
 
     layout: Layout = "auto"
@@ -90,10 +96,9 @@ class LineLearner:
         said = greedy(self.engine, self.first)
         self.targets = [with_points(*pair) for pair in zip(self.texts, said, strict=True)]
         self.made = Numbers([], [])
-        self.model = build(self.recipe)
-        self.others = split_networks(read_model(parent))[1:]
-        start_from(self.model, parent)
-        compile_line(self.model, self.recipe.training, 1)
+        self.networks, self.others = networks_of(parent, self.recipe)
+        self.model = beside_each_other(self.networks)
+        compile_line(self.model, self.recipe.training, 1, opinions_loss)
         self.beginning = values_of(self.model)
 
     def make(self, train: Examples, _val: Examples, work: Path) -> None:
@@ -134,8 +139,10 @@ class LineLearner:
     def artefact(self, weights: Weights, metadata: Metadata | None = None) -> bytes:
         """Return the network with these weights, and the parent's others, as an artefact."""
         told = metadata or line_metadata()
-        taught = exported(self.model, weights, told)
-        return join_networks([taught, *self.others], told) if self.others else taught
+        with with_weights(self.model, weights):
+            taught = [export_onnx(network, told) for network in self.networks]
+        parts = [*taught, *self.others]
+        return join_networks(parts, told) if len(parts) > 1 else parts[0]
 
     def losses(self, weights: Weights | None, watching: Places) -> Floats:
         """Return the losses (N,) of samples, by the parent where there are no weights."""
@@ -146,7 +153,7 @@ class LineLearner:
     def describe(self, told: Sequence[tuple[Weights, Places]], _weights: Weights) -> Metadata:
         """Return what the adapted artefact says about itself.
 
-        Its temperature, of the network that learns, is that of the least loss on samples that it
+        Its temperature, of the networks that learn, is that of the least loss on samples that they
         did not learn.
         """
         steps, texts = [], []
@@ -154,8 +161,9 @@ class LineLearner:
             engine = LineEngine(self.artefact(weights), threads=2)
             steps += steps_of(engine, [self.first[at] for at in places])
             texts += [self.texts[at] for at in places]
+        taught = len(self.networks)
         losses = [
-            text_losses([tempered(one, float(t)) for one in steps], texts).mean()
+            text_losses([tempered(one, float(t), taught) for one in steps], texts).mean()
             for t in TEMPERATURES
         ]
         temperature = float(TEMPERATURES[int(np.argmin(losses))])
@@ -174,6 +182,50 @@ class LineLearner:
                 right[at] = as_reading(text.replace(POINT, "")) == str(digits.labels[at])
             answers.append(right)
         return answers
+
+
+def networks_of(parent: Path, recipe: Recipe) -> tuple[list[keras.Model], list[bytes]]:
+    """Return the networks of an artefact that are built as `recipe` says, and the other ones.
+
+    The first must be; raises ModelRefused.
+    """
+    networks: list[keras.Model] = []
+    others: list[bytes] = []
+    for number, content in enumerate(split_networks(read_model(parent)), start=1):
+        network = build(recipe)
+        try:
+            start_from(network, parent, number)
+        except ModelRefused:
+            if not networks:
+                raise
+            others.append(content)
+        else:
+            networks.append(network)
+    return networks, others
+
+
+def beside_each_other(networks: Sequence[keras.Model]) -> keras.Model:
+    """Return one model of several for the same strips: what each tells, (N, K, T, 13)."""
+    images = keras.Input(shape=networks[0].input_shape[1:], name="strips")
+    opinions = []
+    for number, network in enumerate(networks, start=1):
+        named = keras.Model(network.input, network.output, name=f"network_{number}")
+        alone = keras.layers.Reshape((1, -1, CLASSES), name=f"opinion_{number}")
+        opinions.append(alone(named(images)))
+    if len(opinions) == 1:
+        return keras.Model(images, opinions[0])
+    return keras.Model(images, keras.layers.Concatenate(axis=1, name="opinions")(opinions))
+
+
+def opinions_loss(parts: Any, opinions: Any) -> Any:
+    """Return the loss (B,) of strips, as `strip_loss` tells it, summed over K networks.
+
+    `opinions` (B, K, T, 13). Each network learns as it would alone: they share nothing.
+    """
+    networks = opinions.shape[1]
+    told = keras.ops.reshape(opinions, (-1, keras.ops.shape(opinions)[2], CLASSES))
+    losses = strip_loss(keras.ops.repeat(parts, networks, axis=0), told)
+    return keras.ops.sum(keras.ops.reshape(losses, (-1, networks)), axis=1)
 
 
 def views_of(place: Place, looks: int, rng: np.random.Generator) -> list[Crop]:
@@ -225,8 +277,8 @@ def text_losses(steps: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> F
     return np.asarray(np.log(networks) - np.logaddexp.reduce(-alone, axis=1))
 
 
-def tempered(steps: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return steps (K, T, 13), those of the first network at another temperature."""
-    changed = (steps[:1] + TINY) ** (1 / temperature)
+def tempered(steps: NDArray[np.float32], temperature: float, taught: int) -> NDArray[np.float32]:
+    """Return steps (K, T, 13), those of the first `taught` networks at another temperature."""
+    changed = (steps[:taught] + TINY) ** (1 / temperature)
     first = np.asarray(changed / changed.sum(axis=2, keepdims=True), np.float32)
-    return np.concatenate([first, steps[1:]])
+    return np.concatenate([first, steps[taught:]])

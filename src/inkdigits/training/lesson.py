@@ -13,10 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import Metadata
 from inkdigits.errors import InvalidData
 from inkdigits.files import write_arrays
-from inkdigits.models.export import export_onnx
 from inkdigits.training.checkpoint import State, load_state, restore
 
 Floats = NDArray[np.float64]
@@ -124,12 +122,6 @@ def with_weights(model: keras.Model, weights: Weights) -> Iterator[None]:
         yield
     finally:
         model.set_weights(kept)
-
-
-def exported(model: keras.Model, weights: Weights, metadata: Metadata) -> bytes:
-    """Return `model` with these weights as an artefact; its own stay as they are."""
-    with with_weights(model, weights):
-        return export_onnx(model, metadata)
 
 
 def save_lesson(lesson: Lesson, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -33,6 +33,7 @@ from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.strips import as_labels
 
 Callback: TypeAlias = keras.callbacks.Callback
+Loss: TypeAlias = Callable[[Any, Any], Any]
 NUMBERS_FOLDER = "state/numbers"
 MEASURED_STEP = 256
 CHUNK = 100
@@ -94,12 +95,14 @@ def build(recipe: Recipe) -> keras.Model:
     return build_line(settings.filters, settings.dropout, seed, precision, plain)
 
 
-def compile_line(model: keras.Model, recipe: TrainingRecipe, batches: int) -> None:
+def compile_line(
+    model: keras.Model, recipe: TrainingRecipe, batches: int, loss: Loss = strip_loss
+) -> None:
     """Give `model` the CTC loss and the recipe's optimizer; an epoch has so many `batches`."""
     optimizer = make_optimizer(recipe, batches * recipe.batch_size)
     # On TensorFlow this means XLA, which cannot ask NumPy; on JAX whether to compile at all.
     jit = keras.backend.backend() == "jax"
-    model.compile(optimizer=optimizer, loss=strip_loss, jit_compile=jit)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
 
 
