@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ from inkdigits.training.lesson import (
 from inkdigits.training.line import build, compile_line
 from inkdigits.training.line_batches import LineBatches
 from inkdigits.training.numbers import Crop, Numbers, Order, make_numbers
-from inkdigits.training.recipe import Recipe
-from inkdigits.training.strips import as_labels
+from inkdigits.training.recipe import Recipe, TrainingRecipe
+from inkdigits.training.strips import Batch, as_labels
 
 MADE = 600
 """Made numbers that are mixed in, at most: as many as half of the crops of one's own."""
@@ -71,13 +72,15 @@ SETTINGS = {
     "augment.noise": 0.06,
 }
 CHUNK = 100
+SEED_STEP = 1_000_003
+"""Apart from the seeds that users give."""
 
 
 class LineLearner:
     """The whole-number networks of the artefact at `parent`, about to learn what `samples` show.
 
-    Those that are built like the first learn with it, from the same batches; others stay beside
-    them as they are. `seed` fixes everything random.
+    Those that are built like the first learn beside it, each from batches of its own; others stay
+    as they are. `seed` fixes everything random.
     """
 
     layout: Layout = "auto"
@@ -121,7 +124,7 @@ class LineLearner:
         saved = begin(self.model, self.beginning, state)
         first = saved.epoch if saved else 0
         self.model.stop_training = False
-        with closing(LineBatches(numbers, settings, first)) as batches:
+        with closing(OwnBatches(numbers, settings, first, len(self.networks))) as batches:
             self.model.fit(
                 batches,
                 epochs=settings.epochs if not (saved and saved.stopped) else first,
@@ -204,28 +207,67 @@ def networks_of(parent: Path, recipe: Recipe) -> tuple[list[keras.Model], list[b
     return networks, others
 
 
+class OwnBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches for several networks, each with its own order and distortion, so that they err apart.
+
+    Strips uint8 (B, K, 32, 640) and their parts, int32 (B, K, P, 2 + L): as `LineBatches` makes
+    them for each of K networks.
+    """
+
+    def __init__(
+        self, numbers: Numbers, recipe: TrainingRecipe, first_epoch: int, networks: int
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        seeds = [recipe.seed + SEED_STEP * network for network in range(networks)]
+        self.of_each = [
+            LineBatches(numbers, replace(recipe, seed=seed), first_epoch) for seed in seeds
+        ]
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch's orders; Keras calls it."""
+        for batches in self.of_each:
+            batches.on_epoch_end()
+
+    def __len__(self) -> int:
+        return min(map(len, self.of_each))
+
+    def __getitem__(self, step: int) -> Batch:
+        strips, parts = zip(*[batches[step] for batches in self.of_each], strict=True)
+        return np.stack(strips, axis=1), np.stack(parts, axis=1)
+
+    def close(self) -> None:
+        """End the processes that make batches, where there are any."""
+        for batches in self.of_each:
+            batches.close()
+
+
 def beside_each_other(networks: Sequence[keras.Model]) -> keras.Model:
-    """Return one model of several for the same strips: what each tells, (N, K, T, 13)."""
-    images = keras.Input(shape=networks[0].input_shape[1:], name="strips")
+    """Return one model of K networks: strips (N, K, 32, W) in, what each tells of its own out.
+
+    (N, K, T, 13).
+    """
+    _, height, width = networks[0].input_shape
+    strips = keras.Input(shape=(len(networks), height, width), name="strips")
     opinions = []
-    for number, network in enumerate(networks, start=1):
-        named = keras.Model(network.input, network.output, name=f"network_{number}")
-        alone = keras.layers.Reshape((1, -1, CLASSES), name=f"opinion_{number}")
-        opinions.append(alone(named(images)))
+    for at, network in enumerate(networks):
+        named = keras.Model(network.input, network.output, name=f"network_{at + 1}")
+        alone = keras.layers.Reshape((1, -1, CLASSES), name=f"opinion_{at + 1}")
+        opinions.append(alone(named(strips[:, at])))
     if len(opinions) == 1:
-        return keras.Model(images, opinions[0])
-    return keras.Model(images, keras.layers.Concatenate(axis=1, name="opinions")(opinions))
+        return keras.Model(strips, opinions[0])
+    return keras.Model(strips, keras.layers.Concatenate(axis=1, name="opinions")(opinions))
 
 
 def opinions_loss(parts: Any, opinions: Any) -> Any:
     """Return the loss (B,) of strips, as `strip_loss` tells it, summed over K networks.
 
-    `opinions` (B, K, T, 13). Each network learns as it would alone: they share nothing.
+    `parts` (B, K, P, 2 + L), `opinions` (B, K, T, 13). Each network learns as it would alone: they
+    share nothing.
     """
     networks = opinions.shape[1]
     told = keras.ops.reshape(opinions, (-1, keras.ops.shape(opinions)[2], CLASSES))
-    losses = strip_loss(keras.ops.repeat(parts, networks, axis=0), told)
-    return keras.ops.sum(keras.ops.reshape(losses, (-1, networks)), axis=1)
+    asked = keras.ops.reshape(parts, (-1, *parts.shape[2:]))
+    return keras.ops.sum(keras.ops.reshape(strip_loss(asked, told), (-1, networks)), axis=1)
 
 
 def views_of(place: Place, looks: int, rng: np.random.Generator) -> list[Crop]:
