@@ -40,7 +40,7 @@ from inkdigits.training.adapt_line import LineLearner
 from inkdigits.training.adapt_report import Report
 from inkdigits.training.run import quiet_console
 
-WAY = 3
+WAY = 4
 """How lessons are given: what another way has left is not continued."""
 
 

@@ -24,7 +24,7 @@ from inkdigits.models.export import export_onnx
 from inkdigits.models.join import join_networks, split_networks
 from inkdigits.models.line import CLASSES
 from inkdigits.models.metadata import line_metadata
-from inkdigits.models.start import start_from
+from inkdigits.models.start import mixed, start_from
 from inkdigits.reading.cores import cores
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.reader import Layout
@@ -48,6 +48,8 @@ from inkdigits.training.numbers import Crop, Numbers, Order, make_numbers
 from inkdigits.training.recipe import Recipe, TrainingRecipe
 from inkdigits.training.strips import Batch, as_labels
 
+OLD_SHARE = 0.25
+"""Of the parent's weights in what is saved: fewer usual digits are forgotten, no amounts lost."""
 MADE = 600
 """Made numbers that are mixed in, at most: as many as half of the crops of one's own."""
 MADE_PART = 150
@@ -103,6 +105,7 @@ class LineLearner:
         self.model = beside_each_other(self.networks)
         compile_line(self.model, self.recipe.training, 1, opinions_loss)
         self.beginning = values_of(self.model)
+        self.old = self.model.get_weights()
 
     def make(self, train: Examples, _val: Examples, work: Path) -> None:
         """Make the numbers that are mixed in of `train`, or find them in `work`."""
@@ -120,7 +123,10 @@ class LineLearner:
             [text for _, text in own] + self.made.texts[:count],
         )
         settings = self.recipe.training
-        watch = Watch(lambda weights: self.losses(weights, watching))
+        watch = Watch(
+            lambda weights: self.losses(weights, watching),
+            lambda learnt: mixed(self.old, learnt, OLD_SHARE),
+        )
         saved = begin(self.model, self.beginning, state)
         first = saved.epoch if saved else 0
         self.model.stop_training = False
