@@ -24,6 +24,8 @@ def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as changes:
         # The readers that die are made from settings in a module of the tests.
         changes.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
+        # Ray's processes are nice to others, so that beside other tests they would hardly go on.
+        changes.setenv("RAY_worker_niceness", "0")
         with ExitStack() as stack:
             # Other tests of this process may have set up JAX, which warns of processes started.
             with warnings.catch_warnings():
