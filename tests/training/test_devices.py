@@ -48,6 +48,7 @@ def shared(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     done = train(small_folder, "--out", folder, "--devices", "2")
     assert done.returncode == 0, done.stderr
     assert "training in float64" in done.stderr
+    assert "all of it" in done.stdout
     return folder
 
 
@@ -57,7 +58,10 @@ def test_two_devices_train_as_one_does_without_the_option(
     """The same order, distortion and dropout; float32 against float64 is all that differs."""
     done = train(small_folder, "--out", tmp_path / "usual")
     assert done.returncode == 0, done.stderr
-    for mine, other in zip(history(tmp_path / "usual"), history(shared), strict=True):
+    assert "all of it" in done.stdout
+    usual, exact = history(tmp_path / "usual"), history(shared)
+    assert len(usual) == len(exact) == 2
+    for mine, other in zip(usual, exact, strict=True):
         for name in ("loss", "val_loss", "val_accuracy"):
             assert float(mine[name]) == pytest.approx(float(other[name]), abs=1e-4)
     model = keras.saving.load_model(shared / "model.keras")

@@ -146,7 +146,8 @@ def take_part(recipe: Recipe, devices: Devices, resumed: Path | None = None) -> 
     """
     if resumed is None:
         recipe = settled(recipe, devices)
-    require_even(recipe, devices)
+    else:
+        require_even(recipe, devices)
     path = Path() if resumed is None else resumed / STATE_FILE
     state = load_state(path) if path.is_file() else None
     dataset = load_dataset(recipe.data.source)
