@@ -227,6 +227,7 @@ def test_a_service_that_is_killed_loses_nothing(browser: Browser, results: Path)
         with watched(browser, address, REFUSED) as page:
             press(page, "Enter")
             wait_for_lines(page, results, 1)
+            shown(page)  # what was not fetched yet would only come once the service is back
             process.kill()
             process.wait()
             press(page, "Enter")

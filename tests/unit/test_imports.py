@@ -12,7 +12,7 @@ import pytest
 
 import inkdigits
 
-HEAVY = ("keras", "jax", "tensorflow", "torch", "sklearn", "matplotlib", "seaborn", "onnx", "pooch")
+HEAVY = ("keras", "jax", "tensorflow", "torch", "sklearn", "matplotlib", "onnx", "pooch")
 
 
 def loaded_after(code: str) -> set[str]:

@@ -16,7 +16,7 @@ SHAPES = {
     "4": [[(14, 0), (2, 24), (24, 24)], [(17, 12), (17, 40)]],
     "7": [[(0, 0), (24, 0), (10, 40)]],
 }
-TRAINING_PACKAGES = ("keras", "jax", "sklearn", "matplotlib", "seaborn", "onnx", "pooch")
+TRAINING_PACKAGES = ("keras", "jax", "sklearn", "matplotlib", "onnx", "pooch")
 
 
 def check(as_json: bool) -> int:

@@ -66,8 +66,8 @@ def train(
     # It imports Keras on the second core while this process does the same and then trains.
     with ReloadCheck() as check:
         devices = prepare(count, group) if shared else prepare_one()
-        # What the report needs is imported while the epoch is being compiled.
-        Thread(target=import_report_tools, daemon=True).start()
+        # Matplotlib is imported while the epoch is being compiled.
+        Thread(target=import_plots, daemon=True).start()
         from inkdigits.training import run as runs
 
         if resume is not None:
@@ -104,11 +104,10 @@ def group_of(coordinator: str | None, processes: int | None, process: int | None
     return Group(coordinator, processes, process)
 
 
-def import_report_tools() -> None:
-    """Import the packages that measuring and plotting need; a missing one is told of there."""
+def import_plots() -> None:
+    """Import what draws the report; a package that is missing is told of there."""
     with suppress(ImportError):
-        for name in ("sklearn.metrics", "seaborn"):
-            import_module(name)
+        import_module("inkdigits.evaluation.plots")
 
 
 def resolve(name: str, data: str | None, overrides: list[str], seed: int | None) -> Recipe:

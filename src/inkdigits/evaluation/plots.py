@@ -68,22 +68,22 @@ def plot_confusion(matrix: Sequence[Sequence[int]]) -> Figure:
 
     Colours stop at the largest mistake, so that mistakes stand out beside the diagonal.
     """
-    import seaborn
-
     figure, axes = canvas(6.4, 5.9, left=0.1, right=0.98, bottom=0.1, top=0.92)
     counts = np.asarray(matrix)
     mistakes = counts * (1 - np.eye(CLASSES, dtype=int))
-    seaborn.heatmap(
-        counts,
-        ax=axes,
-        annot=True,
-        fmt="d",
-        cmap="Blues",
-        vmax=max(1, 2 * int(mistakes.max())),
-        cbar=False,
-        linewidths=1,
-        annot_kws={"size": 9},
-    )
+    most = max(1, 2 * int(mistakes.max()))
+    axes.pcolormesh(counts, cmap="Blues", vmin=0, vmax=most, edgecolors="white", linewidth=1)
+    for row, column in np.ndindex(counts.shape):
+        count = int(counts[row, column])
+        ink = "white" if count > most / 2 else INK
+        place = column + 0.5, row + 0.5
+        axes.text(*place, str(count), ha="center", va="center", color=ink, size=9)
+    middles = np.arange(CLASSES) + 0.5
+    axes.set_xticks(middles, [str(digit) for digit in range(CLASSES)])
+    axes.set_yticks(middles, [str(digit) for digit in range(CLASSES)])
+    axes.invert_yaxis()
+    for edge in axes.spines.values():
+        edge.set_visible(False)
     axes.set(xlabel="Predicted", ylabel="True")
     axes.tick_params(length=0, labelrotation=0)
     put_title(axes, "Confusion matrix: number of images")
