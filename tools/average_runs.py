@@ -2,7 +2,7 @@
 
 Trainings that went on from one network lie in one valley of low loss: their mean is better than
 each of them (Wortsman et al., 2022, *Model soups*), and costs no more to run. Val, of the first
-run, tells the curve of error against coverage that the artefact carries.
+run, tells the accuracy, pages made of its digits the curve of error against coverage.
 
     python tools/average_runs.py runs/a=0.4 runs/b=0.4 old.onnx=0.2 --out line.onnx
 """
@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from inkdigits.artefact.points import as_whole
+from inkdigits.data.dataset import split_val
 from inkdigits.data.source import load_dataset
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.evaluation.numbers import measure_numbers, read_crops
@@ -28,9 +29,10 @@ from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
 from inkdigits.models.start import start_from
 from inkdigits.reading.line_engine import LineEngine
+from inkdigits.training.careful import with_made_curve
 from inkdigits.training.folder import RECIPE_FILE
 from inkdigits.training.line import NUMBERS_FOLDER, build
-from inkdigits.training.line_run import check_parity, with_curve
+from inkdigits.training.line_run import check_parity
 from inkdigits.training.numbers import read_parts
 from inkdigits.training.recipe import Recipe, load_recipe
 
@@ -54,7 +56,9 @@ def main() -> None:
     read = read_crops(LineEngine(content), val.images)
     labels = [as_whole(text) for text in val.texts]
     accuracy = measure_numbers(read.texts, labels, read.confidences.tolist()).accuracy
-    metadata = replace(with_curve(metadata, read, labels), scores={"val_accuracy": accuracy})
+    _, digits = split_val(data.train, recipe.data.val_fraction)
+    metadata = with_made_curve(metadata, content, digits, recipe.data.val_numbers)
+    metadata = replace(metadata, scores={"val_accuracy": accuracy})
     write_bytes(options.out, export_onnx(model, metadata))
     Console().print(f"val accuracy {accuracy:.2%}, written to {options.out}")
 

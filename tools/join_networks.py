@@ -1,7 +1,7 @@
 """One `line` artefact with several networks that were trained apart, best first.
 
-Val's numbers, of a run, tell the accuracy and the curve of error against coverage that the artefact
-carries.
+Val's numbers, of a run, tell the accuracy that the artefact carries; pages made of val's digits the
+curve of error against coverage.
 
     python tools/join_networks.py one.onnx two.onnx --val runs/one --out line.onnx
 """
@@ -30,18 +30,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     set_up_keras()
+    from inkdigits.data.dataset import split_val
+    from inkdigits.data.source import load_dataset
+    from inkdigits.training.careful import with_made_curve
+    from inkdigits.training.folder import RECIPE_FILE
     from inkdigits.training.line import NUMBERS_FOLDER
-    from inkdigits.training.line_run import with_curve
     from inkdigits.training.numbers import read_parts
+    from inkdigits.training.recipe import load_recipe
 
     contents = [path.read_bytes() for path in options.networks]
     metadata = LineEngine(contents[0]).metadata
-    engine = LineEngine(join_networks(contents, metadata))
+    joined = join_networks(contents, metadata)
+    engine = LineEngine(joined)
     val = read_parts(sorted((options.val / NUMBERS_FOLDER / "val").glob("*.npz")))
     labels = [as_whole(text) for text in val.texts]
     read = read_crops(engine, val.images)
     accuracy = measure_numbers(read.texts, labels, read.confidences.tolist()).accuracy
-    metadata = replace(with_curve(metadata, read, labels), scores={"val_accuracy": accuracy})
+    recipe = load_recipe(str(options.val / RECIPE_FILE))
+    _, digits = split_val(load_dataset(recipe.data.source).train, recipe.data.val_fraction)
+    metadata = with_made_curve(metadata, joined, digits, recipe.data.val_numbers)
+    metadata = replace(metadata, scores={"val_accuracy": accuracy})
     write_bytes(options.out, join_networks(contents, metadata))
     Console().print(f"val accuracy {accuracy:.2%}, written to {options.out}")
 

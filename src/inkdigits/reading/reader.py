@@ -328,8 +328,9 @@ class Reader:
 
     def _wanted(self, top: int) -> int:
         """Return how many candidates are looked for where `top` are to be told."""
-        # The share of all accepted texts is told better by looking at more of them.
-        return top if self._constraints is None else max(top, LOOKED_AT)
+        # Others tell the share of all accepted texts, and how near the next best number comes.
+        alone = self._constraints is None and not self._careful
+        return top if alone else max(top, LOOKED_AT)
 
     def _judge(self, grey: Grey, box: Box, number: SeenNumber | None, top: int) -> Seen:
         """Return the reading of what was seen on `grey`, which `box` is the place of."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.selective import Selection
 from inkdigits.reading.constraints import Constraints
-from inkdigits.reading.ctc import Candidate
 from inkdigits.reading.digit import SeenDigit
 from inkdigits.reading.number import SeenNumber, digits_of, is_number
 from inkdigits.reading.result import Alternative, Box, Digit, Number, Reason
+from inkdigits.reading.trust import confidences
 
 NO_DIGIT = 0.5
 """What is more probably no digit than this is none, whatever is known of the number."""
@@ -34,7 +34,8 @@ class Judge:
 
     `digit_model` and `line_model` are what the models say about themselves, the first asked only
     where a digit is judged, `digit_selection` and `line_selection` what was chosen for a target
-    error. One who is `careful` trusts a text less on which not all looks agree.
+    error. One who is `careful` trusts a text less on which not all looks agree, and to
+    which another number comes near.
     """
 
     constraints: Constraints | None
@@ -102,20 +103,18 @@ class Judge:
         if doubtful and sum(number.probability for number in numbers) < LEAST_NUMBER:
             return "not_a_digit"
         best, others = numbers[0], numbers[1 : self.top]
-        alternatives = [Alternative(other.text, self._trust(other)) for other in others]
-        digits, trust = digits_of(seen, best), self._trust(best)
-        number = Number(best.text, trust, seen.box, digits, tuple(alternatives))
+        trust, *rest = (
+            confidences(numbers) if self.careful else [one.conditional for one in numbers]
+        )
+        alternatives = [
+            Alternative(other.text, left) for other, left in zip(others, rest, strict=False)
+        ]
+        number = Number(best.text, trust, seen.box, digits_of(seen, best), tuple(alternatives))
         hardly_seen = self.constraints is not None and best.probability < LEAST_SEEN
         threshold = threshold_of(self.line_model, self.line_selection)
         if doubtful or hardly_seen or trust < threshold:
             return replace(number, reason="unsure")
         return number
-
-    def _trust(self, candidate: Candidate) -> float:
-        """Return the confidence in a text; one who is careful halves what no two looks agree on."""
-        if not self.careful:
-            return candidate.conditional
-        return candidate.conditional * (1 + candidate.agreement) / 2
 
 
 def threshold_of(model: Metadata | None, selection: Selection | None) -> float:

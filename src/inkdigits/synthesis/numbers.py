@@ -16,7 +16,7 @@ from inkdigits.artefact.metadata import OTHER, POINT
 from inkdigits.artefact.points import as_whole
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.imaging.line import VIEWS, LineCrop, cut, find_number
+from inkdigits.imaging.line import VIEWS, LineCrop, Place, cut, find_number
 from inkdigits.synthesis import scene
 from inkdigits.synthesis.comb import in_comb
 from inkdigits.synthesis.foreign import add_foreign, as_label, foreign_text
@@ -107,6 +107,23 @@ def number_examples(
     return images, texts
 
 
+def number_pages(n: int, digits: Examples, seed: int) -> list[tuple[NDArray[np.uint8], str]]:
+    """Return `n` pages, uint8 (h, w), on which the reader's code finds the number, and its text.
+
+    As for `number_examples`, of whose crops these are the pages; by seed. A text is what the crop
+    shows: a decimal whose point is lost is a whole number. Raises as `write_numbers`.
+    """
+    rng = np.random.default_rng(seed)
+    pool = checked_pool(n, digits, rng)
+    pages: list[tuple[NDArray[np.uint8], str]] = []
+    while len(pages) < n:
+        page = made_page(pool, rng)
+        found = found_whole(page, rng)
+        if found is not None:
+            pages.append((page.grey, as_whole(found[2])))
+    return pages
+
+
 def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeletons:
     """Return the real digits to redraw, thinned."""
     if n < 0:
@@ -123,6 +140,16 @@ def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeleton
 
 def some_crop(page: MadePage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str] | None:
     """Return one of the crops of a page and its text, None where the number was not found whole."""
+    found = found_whole(page, rng)
+    if found is None:
+        return None
+    place, crop, text = found
+    view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
+    return (crop.image if view == 0 else cut(place, VIEWS[view]).image), text
+
+
+def found_whole(page: MadePage, rng: np.random.Generator) -> tuple[Place, LineCrop, str] | None:
+    """Return where the number of a page is, its first crop and text; None where part is missing."""
     place = find_number(page.grey)
     if place is None:
         return None
@@ -134,8 +161,7 @@ def some_crop(page: MadePage, rng: np.random.Generator) -> tuple[NDArray[np.uint
     text = seen_text(crop, page)
     if text is None or (has_bar(crop, page) and rng.random() > BARS_KEPT):
         return None
-    view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
-    return (crop.image if view == 0 else cut(place, VIEWS[view]).image), text
+    return place, crop, text
 
 
 def seen_text(crop: LineCrop, page: MadePage) -> str | None:

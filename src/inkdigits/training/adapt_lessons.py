@@ -21,6 +21,7 @@ from inkdigits.training.adapt_data import Places, Sample
 from inkdigits.training.adapt_digit import DigitLearner
 from inkdigits.training.adapt_line import LineLearner
 from inkdigits.training.adapt_report import Bools, Findings, advice, compared, curve_of, judge
+from inkdigits.training.careful import with_careful_curve
 from inkdigits.training.lesson import (
     WORST,
     Floats,
@@ -89,7 +90,10 @@ def learn_and_measure(work: Work, parent: bytes, dataset: Dataset) -> Found:
     metadata = learner.describe(learnt.told, learnt.mean)
     readings = read_apart(work, learnt.told, metadata)
     after = right(readings, samples)
-    metadata = with_curve(metadata, readings, after)
+    if isinstance(learner, LineLearner):
+        metadata = with_careful_curve(metadata, learner.look(learnt.told, metadata))
+    else:
+        metadata = with_curve(metadata, readings, after)
     threshold = learner.engine.metadata.reject_threshold
     metadata = replace(metadata, reject_threshold=threshold)
     held_out = compared(f"{len(samples)} images, held out in turn", before, after)

@@ -31,6 +31,7 @@ from inkdigits.reading.reader import Layout
 from inkdigits.reading.session import read_model
 from inkdigits.training.adapt_data import Places, Sample
 from inkdigits.training.adapt_recipe import recipe_for
+from inkdigits.training.careful import Looked, look_carefully, together
 from inkdigits.training.checkpoint import StateKeeper
 from inkdigits.training.lesson import (
     Floats,
@@ -177,6 +178,21 @@ class LineLearner:
         ]
         temperature = float(TEMPERATURES[int(np.argmin(losses))])
         return line_metadata(recipe=self.recipe.to_toml(), temperature=temperature)
+
+    def look(self, told: Sequence[tuple[Weights, Places]], metadata: Metadata) -> Looked:
+        """Look carefully at samples with networks that did not learn them."""
+        looked: list[Looked] = []
+        for weights, places in told:
+            engine = LineEngine(self.artefact(weights, metadata))
+            parts = np.array_split(places, cores())
+            with ThreadPoolExecutor(cores()) as pool:
+                looked += pool.map(self.look_at, [engine] * len(parts), parts)
+        return together(looked)
+
+    def look_at(self, engine: LineEngine, places: Places) -> Looked:
+        """Look carefully at the samples at `places` with one network."""
+        pages = (self.samples[at].page() for at in places)
+        return look_carefully(engine, pages, [self.texts[at] for at in places])
 
     def digits_right(self, contents: Sequence[bytes], digits: Examples) -> list[NDArray[np.bool_]]:
         """Return for each artefact which of `digits` it reads right, bool (N,), from one crop."""

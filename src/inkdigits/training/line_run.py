@@ -11,16 +11,16 @@ import numpy as np
 
 from inkdigits.artefact.metadata import Metadata
 from inkdigits.artefact.points import as_whole
-from inkdigits.artefact.selective import risk_coverage
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import ModelRefused
-from inkdigits.evaluation.numbers import Readings, as_reading, measure_numbers, read_crops
+from inkdigits.evaluation.numbers import Readings, measure_numbers, read_crops
 from inkdigits.evaluation.numbers_report import misread_numbers, write_numbers_report
 from inkdigits.imaging.line import side_by_side
 from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import line_metadata
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.training.callbacks import Row
+from inkdigits.training.careful import with_made_curve
 from inkdigits.training.formats import save_formats
 from inkdigits.training.job import Job
 from inkdigits.training.line import made_numbers, train_line
@@ -54,7 +54,8 @@ def carry_out_line(
         for name in splits
     }
     scores = {f"{name}_accuracy": result.accuracy for name, result in measured.items()}
-    metadata = replace(with_curve(described(job), read["val"], labels["val"]), scores=scores)
+    told = with_made_curve(described(job), content, val_part, job.recipe.data.val_numbers)
+    metadata = replace(told, scores=scores)
     save_formats(model, job, metadata)
     evaluation: dict[str, Any] = {
         **{f"{name}_accuracy": result.accuracy for name, result in measured.items()},
@@ -84,16 +85,6 @@ def check_parity(model: keras.Model, content: bytes, numbers: Numbers) -> None:
     parity = float(np.abs(found - wanted).max())
     if not parity <= TOLERANCE:
         raise ModelRefused(f"the ONNX model differs from the trained one by {parity:.2g}.")
-
-
-def with_curve(metadata: Metadata, read: Readings, labels: Sequence[str]) -> Metadata:
-    """Return `metadata` with the curve of error against coverage on val's numbers, `labels`."""
-    asked = np.array([bool(as_reading(text)) for text in read.texts])
-    right = np.array([text == label for text, label in zip(read.texts, labels, strict=True)])
-    if not asked.any():
-        return metadata
-    curve = risk_coverage(read.confidences[asked], right[asked])
-    return replace(metadata, val_curve=curve, val_n=int(asked.sum()))
 
 
 def report(job: Job, history: Sequence[Row], measured: Any, test: Numbers, read: Readings) -> None:

@@ -1,0 +1,97 @@
+"""Trust in a number: what a target error means, on numbers that no network learnt.
+
+Pages with numbers are made of the end of MNIST's train and read with all looks, as
+`--target-error` does. How many of them are read when 1 % of those read may be wrong? One half of
+the pages sets the threshold for each target error, the other half tells what comes of it. With
+--out the model is written with the curve of error against coverage on all of them, which
+`--target-error` goes by.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ocr_sets import MAY_BE_WRONG, share_read
+from processes import common_arguments
+from record import Figure, mean_figure, write_record
+
+from inkdigits.artefact.selective import choose
+from inkdigits.data.dataset import split_val
+from inkdigits.data.source import load_mnist
+from inkdigits.files import write_bytes
+from inkdigits.models.join import join_networks, split_networks
+from inkdigits.models.metadata import line_metadata
+from inkdigits.reading.line_engine import LineEngine
+from inkdigits.reading.models import BUNDLED_LINE_MODEL
+from inkdigits.training.careful import Looked, look_at_made, with_careful_curve
+
+VAL = 0.1
+SEED = 20
+TARGETS = (0.05, 0.02, MAY_BE_WRONG)
+
+
+def options() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = common_arguments(__doc__)
+    parser.add_argument("--model", type=Path, default=BUNDLED_LINE_MODEL, help="default: bundled")
+    parser.add_argument("--pages", type=int, default=12_000, help="default: 12,000")
+    parser.add_argument("--out", type=Path, help="write the model with its curve here")
+    return parser.parse_args()
+
+
+def half_of(looked: Looked, own: int) -> Looked:
+    """Return every second page, from the first or the second on."""
+    return Looked(looked.texts[own::2], looked.labels[own::2], looked.trust[own::2])
+
+
+def read_at(looked: Looked, others: Looked, target: float) -> tuple[float, float]:
+    """Return the share of `looked` that is read, and the error of that, by a threshold of others'.
+
+    That which `--target-error` takes.
+    """
+    metadata = with_careful_curve(line_metadata(), others)
+    threshold = choose(metadata.val_curve, metadata.val_n, target).threshold
+    accepted = looked.read & (looked.trust >= threshold)
+    return float(accepted.mean()), float(1 - looked.right[accepted].mean())
+
+
+def figures_of(looked: Looked) -> list[Figure]:
+    """Return the share that is read at 1 % error, and what each target error comes to."""
+    read = looked.read
+    share = share_read(looked.right[read].tolist(), looked.trust[read].tolist()) * read.mean()
+    what = "made numbers of val, read when 1 % of those read may be wrong"
+    figures = [Figure(what, "share", share, [share])]
+    halves = half_of(looked, 0), half_of(looked, 1)
+    for target in TARGETS:
+        pairs = [read_at(*pair, target) for pair in (halves, halves[::-1])]
+        for at, name in enumerate(("read", "error of what is read")):
+            values = [pair[at] for pair in pairs]
+            what = f"made numbers of val, {name} with --target-error {target:g}"
+            figures.append(mean_figure(what, "share", values))
+    return figures
+
+
+def main() -> None:
+    """Look, judge, and write the record."""
+    asked = options()
+    content = asked.model.read_bytes()
+    _, val = split_val(load_mnist().train, VAL)
+    looked = look_at_made(content, val, asked.pages, SEED)
+    metadata = with_careful_curve(LineEngine(content).metadata, looked)
+    write_record(
+        "trust",
+        figures_of(looked),
+        asked.records,
+        n=len(looked.texts),
+        seeds=[SEED],
+        read=int(looked.read.sum()),
+        right=int(looked.right.sum()),
+        threshold=choose(metadata.val_curve, metadata.val_n, MAY_BE_WRONG).threshold,
+    )
+    if asked.out is not None:
+        write_bytes(asked.out, join_networks(split_networks(content), metadata))
+
+
+if __name__ == "__main__":
+    main()
