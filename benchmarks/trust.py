@@ -2,9 +2,10 @@
 
 Pages with numbers are made of the end of MNIST's train and read with all looks, as
 `--target-error` does. How many of them are read when 1 % of those read may be wrong? One half of
-the pages sets the threshold for each target error, the other half tells what comes of it. With
---out the model is written with the curve of error against coverage on all of them, which
-`--target-error` goes by.
+the pages sets the threshold for each target error, the other half tells what comes of it. How far
+is a confidence from the share that is right? Printed is what `inkdigits.reading.trust` would be
+fitted to anew. With --out the model is written with the curve of error against coverage on all of
+them, which `--target-error` goes by.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 from ocr_sets import MAY_BE_WRONG, share_read
 from processes import common_arguments
 from record import Figure, mean_figure, write_record
+from sklearn.linear_model import LogisticRegression
 
 from inkdigits.artefact.selective import choose
 from inkdigits.data.dataset import split_val
@@ -24,10 +27,12 @@ from inkdigits.models.join import join_networks, split_networks
 from inkdigits.models.metadata import line_metadata
 from inkdigits.reading.line_engine import LineEngine
 from inkdigits.reading.models import BUNDLED_LINE_MODEL
+from inkdigits.reading.trust import SHIFT, SLOPE, TINY
 from inkdigits.training.careful import Looked, look_at_made, with_careful_curve
 
 VAL = 0.1
 SEED = 20
+BINS = 15
 TARGETS = (0.05, 0.02, MAY_BE_WRONG)
 
 
@@ -38,6 +43,28 @@ def options() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=12_000, help="default: 12,000")
     parser.add_argument("--out", type=Path, help="write the model with its curve here")
     return parser.parse_args()
+
+
+def calibration_error(looked: Looked) -> float:
+    """Return the ECE of what was read: the mean distance of trust and accuracy, over bins."""
+    read = looked.read
+    trust, right = looked.trust[read], looked.right[read]
+    place = np.minimum((trust * BINS).astype(int), BINS - 1)
+    return float(
+        sum(
+            abs(trust[place == one].mean() - right[place == one].mean()) * (place == one).mean()
+            for one in np.unique(place)
+        )
+    )
+
+
+def refitted(looked: Looked) -> tuple[float, float]:
+    """Return the slope and the shift that suit what was read best."""
+    trust = looked.trust[looked.read].clip(TINY, 1 - TINY)
+    # What is told has the shipped ones in it.
+    score = (np.log(trust / (1 - trust)) - SHIFT) / SLOPE
+    found = LogisticRegression(C=100).fit(score[:, None], looked.right[looked.read])
+    return round(float(found.coef_[0, 0]), 3), round(float(found.intercept_[0]), 3)
 
 
 def half_of(looked: Looked, own: int) -> Looked:
@@ -62,6 +89,8 @@ def figures_of(looked: Looked) -> list[Figure]:
     share = share_read(looked.right[read].tolist(), looked.trust[read].tolist()) * read.mean()
     what = "made numbers of val, read when 1 % of those read may be wrong"
     figures = [Figure(what, "share", share, [share])]
+    error = calibration_error(looked)
+    figures.append(Figure("ECE of made numbers of val, all looks", "share", error, [error]))
     halves = half_of(looked, 0), half_of(looked, 1)
     for target in TARGETS:
         pairs = [read_at(*pair, target) for pair in (halves, halves[::-1])]
@@ -79,6 +108,8 @@ def main() -> None:
     _, val = split_val(load_mnist().train, VAL)
     looked = look_at_made(content, val, asked.pages, SEED)
     metadata = with_careful_curve(LineEngine(content).metadata, looked)
+    slope, shift = refitted(looked)
+    print(f"SLOPE, SHIFT = {slope}, {shift}; shipped: {SLOPE}, {SHIFT}")
     write_record(
         "trust",
         figures_of(looked),
@@ -87,6 +118,8 @@ def main() -> None:
         seeds=[SEED],
         read=int(looked.read.sum()),
         right=int(looked.right.sum()),
+        slope=slope,
+        shift=shift,
         threshold=choose(metadata.val_curve, metadata.val_n, MAY_BE_WRONG).threshold,
     )
     if asked.out is not None:

@@ -15,6 +15,7 @@ from inkdigits.imaging.line import (
     MIN_WIDTH,
     WIDTH_STEP,
     LineCrop,
+    find_number,
     line_crops,
 )
 from inkdigits.synthesis.comb import in_comb
@@ -29,6 +30,7 @@ from inkdigits.synthesis.numbers import (
     has_bar,
     made_page,
     number_examples,
+    number_pages,
     on_sheet,
     seen_text,
     write_numbers,
@@ -88,6 +90,15 @@ def test_examples_are_crops_with_texts(written: Examples) -> None:
     digits = [len(text.replace(".", "")) for text in texts]
     wide = np.corrcoef([image.shape[1] for image in images], digits)[0, 1]
     assert wide > 0.6, "more digits need more room"
+
+
+def test_pages_are_found_whole_and_their_texts_are_readings(written: Examples) -> None:
+    pages, again = (number_pages(30, written, seed=6) for _ in range(2))
+    assert [text for _, text in pages] == [text for _, text in again]
+    assert all(np.array_equal(one, two) for (one, _), (two, _) in zip(pages, again, strict=True))
+    assert all(find_number(grey) is not None for grey, _ in pages)
+    assert all(re.fullmatch(r"\d*|[\d?]+", text) for _, text in pages), "points are told"
+    assert sum(text.isdigit() for _, text in pages) >= 20
 
 
 def test_pages_are_grey_and_of_both_kinds(written: Examples) -> None:

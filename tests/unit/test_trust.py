@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkdigits.reading.ctc import Candidate
-from inkdigits.reading.trust import confidences
+from inkdigits.reading.trust import calibrated, confidences, reliance
 
 SHARES = st.floats(0, 1)
 
@@ -16,31 +16,36 @@ def candidate(conditional: float, agreement: float = 1.0) -> Candidate:
     return Candidate("347", conditional / 2, conditional, 0, agreement)
 
 
-def test_all_looks_agree_and_nothing_else_comes_near() -> None:
-    assert confidences([candidate(0.9)]) == [0.9]
-    assert confidences([candidate(0.0)]) == [0.0]
+def test_where_all_looks_agree_and_nothing_comes_near_the_probability_counts() -> None:
+    assert reliance([candidate(0.9)]) == 0.9
+    assert reliance([candidate(0.0)]) == 0.0
 
 
 def test_what_no_two_looks_agree_on_counts_half() -> None:
-    assert confidences([candidate(0.9, 0.0)]) == [pytest.approx(0.45)]
-    assert confidences([candidate(0.8, 0.5)]) == [pytest.approx(0.6)]
+    assert reliance([candidate(0.9, 0.0)]) == pytest.approx(0.45)
+    assert reliance([candidate(0.8, 0.5)]) == pytest.approx(0.6)
 
 
 def test_the_nearer_the_next_number_the_less_is_relied_on_the_best() -> None:
-    far, near, as_good = (confidences([candidate(0.6), candidate(q)]) for q in (0.06, 0.3, 0.6))
-    assert far == [pytest.approx(0.54), pytest.approx(0.06)]
-    assert near == [pytest.approx(0.3), pytest.approx(0.3)]
-    assert as_good == [0.0, 0.0]
+    found = [reliance([candidate(0.6), candidate(other)]) for other in (0.06, 0.3, 0.6)]
+    assert found == pytest.approx([0.54, 0.3, 0])
+    assert reliance([candidate(0.6), candidate(0.3), candidate(0.1)]) == pytest.approx(0.3)
+
+
+def test_calibration_keeps_the_order_and_the_ends() -> None:
+    told = [calibrated(n / 100) for n in range(101)]
+    assert told == sorted(told)
+    assert 0 < told[0] < 1e-3
+    assert 0.999 < told[-1] < 1
+    assert told[50] == pytest.approx(0.918, abs=0.01), "at 0.37 to 0.58 92 % were right"
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=5))
-def test_none_is_relied_on_more_than_the_best_or_than_it_is_probable(
-    seen: list[tuple[float, float]],
-) -> None:
-    numbers = sorted((candidate(*one) for one in seen), key=lambda one: -one.conditional)
-    best, *others = confidences(numbers)
-    assert 0 <= best <= numbers[0].conditional
-    assert all(
-        0 <= trust <= min(best, one.conditional)
-        for trust, one in zip(others, numbers[1:], strict=True)
-    )
+def test_others_share_what_the_best_leaves(seen: list[tuple[float, float]]) -> None:
+    whole = max(1.0, sum(share for share, _ in seen))
+    numbers = [candidate(share / whole, agreement) for share, agreement in seen]
+    best, *others = confidences(sorted(numbers, key=lambda one: -one.conditional))
+    assert 0 < best < 1
+    assert all(0 <= other <= best for other in others)
+    assert others == sorted(others, reverse=True)
+    assert best + sum(others) <= 1 + 1e-6
