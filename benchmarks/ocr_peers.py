@@ -41,6 +41,7 @@ from record import HAIR, Figure, median_figure, ratio_figure, write_record
 
 from inkdigits import __version__
 from inkdigits.errors import DataUnavailable
+from inkdigits.evaluation.numbers import expected_error
 from inkdigits.reading.reader import Layout, Reader
 
 OURS: dict[Layout, str] = {"auto": "inkdigits", "line": "inkdigits --layout line"}
@@ -93,17 +94,43 @@ def answers_of(reader: Reader, samples: Sequence[Sample]) -> list[Answer]:
     return [Answer(one.text, one.confidence, one.status == "ok") for one in readings]
 
 
-def careful_figures(samples: Sequence[Sample], model: Path | None) -> list[Figure]:
-    """Return how many numbers can be read when few may be wrong, by a reader that is told so."""
+def careful_answers(
+    sets: Mapping[str, list[Sample]], model: Path | None
+) -> dict[str, list[Answer]]:
+    """Return what a reader says of each set who is told that few may be wrong."""
     reader = Reader(model, threads=THREADS, target_error=CAREFUL)
-    counts = tally(samples, answers_of(reader, samples))
-    what = f"`paper/{TIMED}`, read when 1 % of those read may be wrong, {ASKED_FOR}"
-    bar = SHARE_READ_BAR - HAIR
-    right = f"`paper/{TIMED}`, read right, {ASKED_FOR}"
-    return [
-        Figure(what, "share", counts.share_read, [counts.share_read], above=bar),
-        Figure(right, "share", counts.share, [counts.share], in_table=False),
-    ]
+    return {name: answers_of(reader, samples) for name, samples in sets.items()}
+
+
+def careful_figures(
+    sets: Mapping[str, list[Sample]], answers: Mapping[str, list[Answer]]
+) -> list[Figure]:
+    """Return how many numbers can be read when few may be wrong, and how many are wrong then."""
+    figures = []
+    for name in filter(shows_numbers, sets):
+        counts = tally(sets[name], answers[name])
+        what = f"`paper/{name}`, read when 1 % of those read may be wrong, {ASKED_FOR}"
+        bar = SHARE_READ_BAR - HAIR if name == TIMED else None
+        share, accepted = counts.share_read, counts.right + counts.wrong
+        figures.append(Figure(what, "share", share, [share], above=bar, in_table=name == TIMED))
+        for word, count in (("accepted", accepted), ("of these wrong", counts.wrong)):
+            what = f"`paper/{name}`, {ASKED_FOR}, {word}"
+            shown = name == TIMED
+            figures.append(Figure(what, "count", count, [count], in_table=shown))
+        error = confidence_error(sets[name], answers[name])
+        what = f"`paper/{name}`, {ASKED_FOR}, ECE"
+        figures.append(Figure(what, "share", error, [error], in_table=name == TIMED))
+    others = [name for name in sets if not shows_numbers(name)]
+    count = sum(read_as_number(answers[name]) for name in others)
+    what = f"no numbers, {ASKED_FOR}, accepted as one"
+    return [*figures, Figure(what, "count", count, [count])]
+
+
+def confidence_error(samples: Sequence[Sample], answers: Sequence[Answer]) -> float:
+    """Return the ECE of what was read at all, accepted or not."""
+    said = [pair for pair in zip(samples, answers, strict=True) if pair[1].digits]
+    right = np.array([answer.digits == sample.number for sample, answer in said])
+    return expected_error(np.array([answer.score for _, answer in said]), right)
 
 
 def score_peer(sets: Mapping[str, list[Sample]], engine: Engine, work: Path) -> Scores:
@@ -333,8 +360,9 @@ def main() -> None:
     show(sets, scores)
     if asked.peers_only:
         return
-    careful = careful_figures(sets[TIMED], asked.model)
-    print(f"{TIMED} read by {ASKED_FOR}, 1 % wrong: {100 * careful[0].value:.1f} %")
+    careful = careful_figures(sets, careful_answers(sets, asked.model))
+    for figure in careful:
+        print(f"{figure.what}: {figure.value:.4g}")
     crops = time_crops(sets[TIMED], engines[0], asked.model, asked.repeats)
     starts = time_starts(sets[TIMED][0], engines, asked.model, asked.starts)
     for name, values in (

@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from inkdigits.artefact.selective import choose
 from inkdigits.data.dataset import split_val
 from inkdigits.data.source import load_mnist
+from inkdigits.evaluation.numbers import expected_error
 from inkdigits.files import write_bytes
 from inkdigits.models.join import join_networks, split_networks
 from inkdigits.models.metadata import line_metadata
@@ -32,7 +33,6 @@ from inkdigits.training.careful import Looked, look_at_made, with_careful_curve
 
 VAL = 0.1
 SEED = 20
-BINS = 15
 TARGETS = (0.05, 0.02, MAY_BE_WRONG)
 
 
@@ -45,19 +45,6 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def calibration_error(looked: Looked) -> float:
-    """Return the ECE of what was read: the mean distance of trust and accuracy, over bins."""
-    read = looked.read
-    trust, right = looked.trust[read], looked.right[read]
-    place = np.minimum((trust * BINS).astype(int), BINS - 1)
-    return float(
-        sum(
-            abs(trust[place == one].mean() - right[place == one].mean()) * (place == one).mean()
-            for one in np.unique(place)
-        )
-    )
-
-
 def refitted(looked: Looked) -> tuple[float, float]:
     """Return the slope and the shift that suit what was read best."""
     trust = looked.trust[looked.read].clip(TINY, 1 - TINY)
@@ -67,34 +54,37 @@ def refitted(looked: Looked) -> tuple[float, float]:
     return round(float(found.coef_[0, 0]), 3), round(float(found.intercept_[0]), 3)
 
 
-def half_of(looked: Looked, own: int) -> Looked:
-    """Return every second page, from the first or the second on."""
-    return Looked(looked.texts[own::2], looked.labels[own::2], looked.trust[own::2])
+def half_of(looked: Looked, first: int) -> Looked:
+    """Return every second page, from the `first` on, 0 or 1."""
+    return Looked(looked.texts[first::2], looked.labels[first::2], looked.trust[first::2])
 
 
 def read_at(looked: Looked, others: Looked, target: float) -> tuple[float, float]:
-    """Return the share of `looked` that is read, and the error of that, by a threshold of others'.
+    """Return the share of what was read that is accepted, and the error of that.
 
-    That which `--target-error` takes.
+    By the threshold that `--target-error` would take for `target` if `others` were val.
     """
     metadata = with_careful_curve(line_metadata(), others)
     threshold = choose(metadata.val_curve, metadata.val_n, target).threshold
     accepted = looked.read & (looked.trust >= threshold)
-    return float(accepted.mean()), float(1 - looked.right[accepted].mean())
+    return float(accepted.sum() / looked.read.sum()), float(1 - looked.right[accepted].mean())
 
 
 def figures_of(looked: Looked) -> list[Figure]:
-    """Return the share that is read at 1 % error, and what each target error comes to."""
+    """Return the share that is accepted at 1 % error, what each target error comes to, and the ECE.
+
+    Of pages on which a number of two digits or more is seen.
+    """
     read = looked.read
-    share = share_read(looked.right[read].tolist(), looked.trust[read].tolist()) * read.mean()
-    what = "made numbers of val, read when 1 % of those read may be wrong"
+    share = share_read(looked.right[read].tolist(), looked.trust[read].tolist())
+    what = "made numbers of val, accepted when 1 % of those accepted may be wrong"
     figures = [Figure(what, "share", share, [share])]
-    error = calibration_error(looked)
-    figures.append(Figure("ECE of made numbers of val, all looks", "share", error, [error]))
+    error = expected_error(looked.trust[read], looked.right[read])
+    figures.append(Figure("made numbers of val, all looks: ECE", "share", error, [error]))
     halves = half_of(looked, 0), half_of(looked, 1)
     for target in TARGETS:
         pairs = [read_at(*pair, target) for pair in (halves, halves[::-1])]
-        for at, name in enumerate(("read", "error of what is read")):
+        for at, name in enumerate(("accepted", "error of those accepted")):
             values = [pair[at] for pair in pairs]
             what = f"made numbers of val, {name} with --target-error {target:g}"
             figures.append(mean_figure(what, "share", values))

@@ -13,8 +13,8 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 from rich.console import Console
 
@@ -68,7 +68,7 @@ def split(parts: list[str]) -> list[list[str]]:
     return [part.rsplit("=", 1) for part in parts]
 
 
-def averaged(recipe: Recipe, shares: Mapping[Path, float]) -> keras.Model:
+def averaged(recipe: Recipe, shares: Mapping[Path, float]) -> Any:
     """Return the recipe's network with the mean of all weights, by their shares."""
     # Artefacts have batch normalisation folded in, as networks that start from one.
     model = build(replace(recipe, model=replace(recipe.model, start="bundled")))

@@ -19,6 +19,7 @@ from inkdigits.models.join import join_networks
 from inkdigits.models.line import build_line
 from inkdigits.models.metadata import line_metadata
 from inkdigits.reading.line_engine import LineEngine
+from inkdigits.reading.models import BUNDLED_LINE_MODEL
 from inkdigits.training import adapt_line
 from inkdigits.training.adapt_data import load_samples
 from inkdigits.training.adapt_line import LineLearner, tempered, text_losses, with_points
@@ -120,6 +121,18 @@ def joined_parent(folder: Path, filters: tuple[int, ...]) -> Path:
     parent = folder / "parent.onnx"
     parent.write_bytes(join_networks([one.read_bytes(), other], LineEngine(one).metadata))
     return parent
+
+
+def test_what_was_held_out_is_looked_at_with_its_own_label(digits: Dataset, tmp_path: Path) -> None:
+    samples = load_samples(numbers_folder(tmp_path / "mine", digits, 24))
+    learner = LineLearner(BUNDLED_LINE_MODEL, samples, seed=3)
+    weights = learner.model.get_weights()
+    order = np.arange(len(samples))[::-1]
+    looked = learner.look([(weights, order[:13]), (weights, order[13:])], line_metadata())
+    assert looked.labels == [samples[at].text for at in order]
+    long = np.array([len(text) > 1 for text in looked.labels])
+    assert long.sum() >= 10
+    assert looked.right[long].mean() > 0.6, "labels of others would fit none"
 
 
 def test_networks_of_the_first_ones_shape_learn_and_others_stay(

@@ -42,6 +42,24 @@ def test_scores_are_those_of_scikit_learn():
     assert measurement.macro["support"] == measurement.n == 500
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30),
+    st.integers(1, 10),
+)
+def test_scores_are_those_of_scikit_learn_whatever_is_missing(pairs, kinds):
+    labels, predictions = (np.array(side) % kinds for side in zip(*pairs, strict=True))
+    measurement = measure(certain(predictions), labels)
+    wanted = classification_report(labels, predictions, output_dict=True, zero_division=0)
+    found = {"macro avg": measurement.macro, "weighted avg": measurement.weighted}
+    found |= {digit: measurement.per_digit[digit] for digit in wanted if digit.isdigit()}
+    for name, scores in found.items():
+        for mine, theirs in (("precision",) * 2, ("recall",) * 2, ("f1", "f1-score")):
+            assert scores[mine] == pytest.approx(wanted[name][theirs]), (name, mine)
+        assert scores["support"] == wanted[name]["support"]
+    absent = set(map(str, range(10))) - wanted.keys()
+    assert all(measurement.per_digit[digit]["accuracy"] is None for digit in absent)
+
+
 def test_ece_of_a_hand_made_case():
     # Bin (14/15, 1]: 3 examples at 0.96, 2 right; bin (8/15, 9/15]: 2 examples at 0.55, none right.
     rows = np.vstack([certain([1, 2, 3], 0.96), certain([4, 5], 0.55)])

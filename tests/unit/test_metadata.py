@@ -3,7 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from inkdigits.artefact.metadata import ADDED_IN_2, ADDED_IN_3, FORMAT, from_props, to_props
+from inkdigits.artefact.metadata import (
+    ADDED_IN_2,
+    ADDED_IN_3,
+    FORMAT,
+    LINE_LABELS,
+    from_props,
+    to_props,
+)
 from inkdigits.errors import ModelRefused
 from inkdigits.models.metadata import digit_metadata
 
@@ -61,6 +68,14 @@ def test_foreign_and_torn_metadata_are_refused() -> None:
         cut = {key: value for key, value in props.items() if key != name}
         with pytest.raises(ModelRefused, match=f"lacks {name.removeprefix('inkdigits.')}: is the"):
             from_props(cut)
+
+
+def test_a_curve_of_single_looks_is_no_longer_gone_by() -> None:
+    numbers = replace(FULL, labels=LINE_LABELS)
+    assert from_props(to_props(numbers)).val_n == FULL.val_n
+    old = to_props(numbers) | {"inkdigits.format": "3"}
+    assert (from_props(old).val_curve, from_props(old).val_n) == ([], 0)
+    assert from_props(to_props(FULL) | {"inkdigits.format": "3"}).val_n == FULL.val_n
 
 
 def test_artefacts_of_older_formats_are_still_read() -> None:

@@ -126,6 +126,17 @@ def test_with_a_target_error_all_looks_must_agree_on_what_is_sure() -> None:
     assert (reading.status, reading.reason) == ("rejected", "unsure")
 
 
+def test_what_may_be_no_number_is_told_with_its_share_however_it_is_looked_at() -> None:
+    """What is said of trust was counted where the best text is a number."""
+    doubtful = Line("3?7", 0.6)
+    doubtful.metadata = line_metadata(val_curve=[[0.0, 1000, 1]], val_n=1000)
+    reading = Reader(doubtful, layout="line", target_error=0.01, top=2).read(THREE)
+    assert (reading.status, reading.reason) == ("rejected", "unsure")
+    (number,) = reading.numbers
+    # The next sign after the one that is no digit is a 1, as `Line` shares things out.
+    assert (number.text, number.confidence) == ("317", pytest.approx(0.6 * 0.4 * 0.6, abs=0.01))
+
+
 def test_alternatives_come_in_order_of_their_probability() -> None:
     (number,) = Reader(Line("347"), layout="line", top=3).read(THREE).numbers
     texts = [other.text for other in number.alternatives]

@@ -319,6 +319,12 @@ def test_confusion_plot_shows_true_by_predicted(figures, measurement):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Predicted", "True")
     flat = [str(count) for row in measurement.confusion_matrix for count in row]
     assert texts(figures["confusion"]) == flat
+    # True digits from top to bottom, predicted ones from left to right.
+    places = [text.get_position() for text in axes.texts]
+    assert places == [(column + 0.5, row + 0.5) for row in range(10) for column in range(10)]
+    assert axes.yaxis_inverted() and not axes.xaxis_inverted()
+    cells = axes.collections[0].get_array()
+    np.testing.assert_array_equal(np.ravel(cells), np.ravel(measurement.confusion_matrix))
 
 
 def test_curves_mark_the_epoch_of_the_lowest_val_loss(figures):

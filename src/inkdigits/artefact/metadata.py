@@ -13,9 +13,11 @@ from typing import Any
 
 from inkdigits.errors import ModelRefused
 
-FORMAT = 3
+FORMAT = 4
 ADDED_IN_2 = frozenset({"not_a_digit_threshold", "val_curve", "val_n"})
 ADDED_IN_3 = frozenset({"parent_sha256"})
+CAREFUL_SINCE = 4
+"""Before, the curve of a model for whole numbers was of single looks: no threshold to go by now."""
 INPUT_NAME = "images"
 OUTPUT_NAME = "probabilities"
 NOT_A_DIGIT_NAME = "not_a_digit"
@@ -51,8 +53,8 @@ class Metadata:
     TOML; `data_sha256` identifies the training data; `scores` maps names to figures. An image whose
     probability of being no digit is above `not_a_digit_threshold` is rejected (1: none ever is).
     `parent_sha256` is that of the file it was adapted from, empty for none.
-    `val_curve` is what `selective.risk_coverage` made of the `val_n` digits of val; empty and 0
-    where val was not measured.
+    `val_curve` is what `selective.risk_coverage` made of the `val_n` digits of val, or of numbers
+    made of them and read in all looks; empty and 0 where val was not measured.
     """
 
     labels: list[str]
@@ -109,6 +111,8 @@ def from_props(props: Mapping[str, str]) -> Metadata:
                 f"this artefact's metadata lacks {', '.join(missing)}: is the file cut off?",
                 "Copy or export it again.",
             )
+        if int(values.get("format", FORMAT)) < CAREFUL_SINCE and values["labels"] == LINE_LABELS:
+            values |= {"val_curve": [], "val_n": 0}
         return check(Metadata(**{name: values[name] for name in names}))
     except (TypeError, ValueError) as error:
         raise ModelRefused(f"this artefact's metadata cannot be read: {error}.") from error

@@ -257,5 +257,5 @@ def candidates_panel(seen: SeenNumber) -> Panel:
         draw.rectangle((left, middle - 10, end, middle + 10), fill=bar)
         share = f"{candidate.conditional:.1%}"
         draw.text((width - 10, middle), share, ink, font(16), anchor="rm")
-    caption = f"how probable each text is; {OTHER} is a sign that is no digit"
+    caption = f"how probable each text is by what was seen; {OTHER} is a sign that is no digit"
     return Panel(title, caption, image)

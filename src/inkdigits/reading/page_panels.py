@@ -162,4 +162,4 @@ def second_best(seen: Seen) -> str:
     if seen.digit is not None or seen.number is None or len(seen.number.candidates) < 2:
         return ""
     other = seen.number.candidates[1]
-    return f"; next: {clipped(other.text, 20) or 'nothing'} ({other.conditional:.1%})"
+    return f"; seen next: {clipped(other.text, 20) or 'nothing'} ({other.conditional:.1%})"

@@ -34,12 +34,11 @@ from inkdigits.reading.number import (
 )
 from inkdigits.reading.result import Box, Number, Reading, Reason
 from inkdigits.reading.summary import error_reading, moved, name_of, on_page, summary
+from inkdigits.reading.trust import LOOKED_AT
 from inkdigits.reading.verdict import Judge
 
 Layout: TypeAlias = Literal["auto", "digit", "line", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-LOOKED_AT = 4
-"""So many candidates of a number are looked at, at least, where more than the best one matters."""
 DOUBTED = 8
 """So many are looked at where the best one is no number, to learn how probably it is one."""
 TOGETHER = 8
@@ -135,7 +134,8 @@ class Reader:
         check_options(layout, top)
         other = copy(self)
         other._layout = layout if self._line_model is not None else "digit"
-        other._constraints, other._top = constraints, top
+        other._constraints = None if constraints == Constraints() else constraints
+        other._top = top
         other._digit_selection = self._select_digits(target_error)
         other._line_selection = None
         if self._line_model is not None and other._layout != "digit":

@@ -34,8 +34,8 @@ class Judge:
 
     `digit_model` and `line_model` are what the models say about themselves, the first asked only
     where a digit is judged, `digit_selection` and `line_selection` what was chosen for a target
-    error. One who is `careful` trusts a text less on which not all looks agree, and to
-    which another number comes near.
+    error. One who is `careful` trusts a text less on which not all looks agree, and to which
+    another number comes near.
     """
 
     constraints: Constraints | None
@@ -103,11 +103,14 @@ class Judge:
         if doubtful and sum(number.probability for number in numbers) < LEAST_NUMBER:
             return "not_a_digit"
         best, others = numbers[0], numbers[1 : self.top]
+        # Trust is calibrated on what is a number; where it may be none, its share is told.
         trust, *rest = (
-            confidences(numbers) if self.careful else [one.conditional for one in numbers]
+            confidences(seen.candidates)
+            if self.careful and not doubtful
+            else [one.conditional for one in numbers]
         )
         alternatives = [
-            Alternative(other.text, left) for other, left in zip(others, rest, strict=False)
+            Alternative(other.text, chance) for other, chance in zip(others, rest, strict=False)
         ]
         number = Number(best.text, trust, seen.box, digits_of(seen, best), tuple(alternatives))
         hardly_seen = self.constraints is not None and best.probability < LEAST_SEEN

@@ -14,9 +14,8 @@ from inkdigits.data.dataset import Examples
 from inkdigits.imaging.arrays import Grey
 from inkdigits.imaging.line import find_number
 from inkdigits.reading.line_engine import LineEngine
-from inkdigits.reading.number import is_number, see_numbers
-from inkdigits.reading.reader import LOOKED_AT
-from inkdigits.reading.trust import confidences
+from inkdigits.reading.number import is_number, may_be_digit, see_numbers
+from inkdigits.reading.trust import LOOKED_AT, confidences
 from inkdigits.synthesis.numbers import number_pages
 from inkdigits.synthesis.pool import making_pool
 
@@ -30,9 +29,9 @@ SEED = 7_919
 class Looked:
     """What was seen in all looks at pages that hold one number each.
 
-    `texts` are "" where no number was the most probable text; `trust`, float64 (N,), 0–1, is how
-    far a careful reader relies on each (0 there); `labels` are true, each anything but digits where
-    there is no number.
+    `texts` are "" where no number of two digits or more was the most probable text; `trust`,
+    float64 (N,), 0–1, is how probably a careful reader says each is right (0 there); `labels` are
+    true, each anything but digits where there is no number.
     """
 
     texts: list[str]
@@ -58,12 +57,14 @@ def look_carefully(engine: LineEngine, pages: Iterable[Grey], labels: Sequence[s
 
 
 def told_of(engine: LineEngine, page: Grey) -> tuple[str, float]:
-    """Return the number on a page and how far it can be relied on; "" and 0 for none."""
+    """Return the number on a page and how probably it is right; "" and 0 where none is read.
+
+    What may be one digit is left out: a reader judges that by the model for single digits, too.
+    """
     (seen,) = see_numbers([find_number(page)], engine, top=LOOKED_AT, careful=True)
-    if seen is None or not seen.candidates or not is_number(seen.candidates[0]):
+    if seen is None or may_be_digit(seen.candidates) or not is_number(seen.candidates[0]):
         return "", 0.0
-    numbers = [candidate for candidate in seen.candidates if is_number(candidate)]
-    return numbers[0].text, confidences(numbers)[0]
+    return seen.candidates[0].text, confidences(seen.candidates)[0]
 
 
 def with_made_curve(metadata: Metadata, content: bytes, digits: Examples, n: int) -> Metadata:
@@ -95,7 +96,7 @@ def together(parts: Sequence[Looked]) -> Looked:
     return Looked(
         [text for part in parts for text in part.texts],
         [label for part in parts for label in part.labels],
-        np.concatenate([part.trust for part in parts]),
+        np.concatenate([np.zeros(0), *(part.trust for part in parts)]),
     )
 
 
