@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from inkdigits.artefact.metadata import from_props, to_props
 from inkdigits.artefact.selective import choose
 from inkdigits.data.dataset import Dataset
 from inkdigits.models.metadata import line_metadata
@@ -51,7 +54,8 @@ def test_parts_on_all_cores_stand_together_in_order(
 
 def test_the_curve_counts_what_was_read_alone() -> None:
     looked = Looked(["1", "2", "3", ""], ["1", "2", "4", "5"], np.array([0.9, 0.8, 0.7, 0]))
-    metadata = with_careful_curve(line_metadata(), looked)
+    metadata = with_careful_curve(replace(line_metadata(), format=3), looked)
+    assert from_props(to_props(metadata)) == metadata, "it is not taken for an old curve"
     assert metadata.val_n == 3
     assert metadata.val_curve[-1] == [0.0, 3, 1]
     chosen = choose(metadata.val_curve, metadata.val_n, 0.01)

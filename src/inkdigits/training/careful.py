@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.artefact.metadata import Metadata
+from inkdigits.artefact.metadata import FORMAT, Metadata
 from inkdigits.artefact.selective import risk_coverage
 from inkdigits.data.dataset import Examples
 from inkdigits.imaging.arrays import Grey
@@ -101,9 +101,12 @@ def together(parts: Sequence[Looked]) -> Looked:
 
 
 def with_careful_curve(metadata: Metadata, looked: Looked) -> Metadata:
-    """Return `metadata` with the curve of error against coverage of what was read."""
+    """Return `metadata` with the curve of error against coverage of what was read.
+
+    In today's format: in older ones such a curve was of something else.
+    """
     read = looked.read
     if not read.any():
         return metadata
     curve = risk_coverage(looked.trust[read], looked.right[read])
-    return replace(metadata, val_curve=curve, val_n=int(read.sum()))
+    return replace(metadata, val_curve=curve, val_n=int(read.sum()), format=FORMAT)
