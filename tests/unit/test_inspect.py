@@ -19,7 +19,10 @@ from inkdigits.imaging.line import LOOKS, find_number
 from inkdigits.models.metadata import digit_metadata, line_metadata
 from inkdigits.reading import digit_panels, number_panels, page_panels, panels
 from inkdigits.reading.constraints import Constraints
+from inkdigits.reading.ctc import Candidate
 from inkdigits.reading.inspect import draw_stages, place_sections
+from inkdigits.reading.number import SeenNumber
+from inkdigits.reading.page_panels import second_best
 from inkdigits.reading.reader import LAYOUTS, Layout, Reader, Seen, Stages
 from inkdigits.reading.result import Number
 
@@ -343,3 +346,17 @@ def test_the_verb_takes_a_layout(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert picture.width == panels.CONTENT + 2 * panels.GAP
     assert main(["inspect", str(source), "-o", str(out), "--layout", "table"]) == 2
     assert "unknown layout 'table'" in capsys.readouterr().err
+
+
+def test_beside_what_is_told_stands_the_best_of_the_others() -> None:
+    texts = (("?2160", 0.6), ("2160", 0.3), ("216", 0.1))
+    candidates = tuple(Candidate(text, share, share, 0, 1.0) for text, share in texts)
+    number = SeenNumber((), (), candidates)
+    doubted = Number("2160", 0.3, (0, 0, 1, 1), (), (), "unsure")
+    assert second_best(Seen((0, 0, 1, 1), None, number, doubted)) == "; seen next: ?2160 (60.0%)"
+    sure = replace(doubted, text="?2160")
+    assert second_best(Seen((0, 0, 1, 1), None, number, sure)) == "; seen next: 2160 (30.0%)"
+    none = Seen((0, 0, 1, 1), None, number, "not_a_digit")
+    assert second_best(none) == "; seen next: 2160 (30.0%)"
+    alone = SeenNumber((), (), candidates[:1])
+    assert second_best(Seen((0, 0, 1, 1), None, alone, sure)) == ""

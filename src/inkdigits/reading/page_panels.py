@@ -158,8 +158,12 @@ def paste_crop(image: Image.Image, crop: NDArray[np.uint8] | None, left: int) ->
 
 
 def second_best(seen: Seen) -> str:
-    """Return the next candidate of a number, and how probable it is; nothing for a digit."""
-    if seen.digit is not None or seen.number is None or len(seen.number.candidates) < 2:
+    """Return the best candidate besides what is told, and how probable; nothing for a digit."""
+    if seen.digit is not None or seen.number is None:
         return ""
-    other = seen.number.candidates[1]
+    told = seen.verdict.text if isinstance(seen.verdict, Number) else None
+    candidates = seen.number.candidates if told is not None else seen.number.candidates[1:]
+    other = next((one for one in candidates if one.text != told), None)
+    if other is None:
+        return ""
     return f"; seen next: {clipped(other.text, 20) or 'nothing'} ({other.conditional:.1%})"
