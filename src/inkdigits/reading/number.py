@@ -28,7 +28,7 @@ from inkdigits.reading.constraints import Constraints
 from inkdigits.reading.ctc import Candidate, align, decode
 from inkdigits.reading.result import Box, Digit
 
-STAGES = ((1, 0.9), (len(VIEWS), 0.6), (len(LOOKS), 0.0))
+STAGES = ((1, 0.8), (len(VIEWS), 0.6), (len(LOOKS), 0.0))
 """In so many views a number is looked at, until its best text has so much probability.
 
 More views of what is surer changed no text (`docs/design-notes.md`).
