@@ -121,7 +121,7 @@ def test_a_digit_is_shown_in_six_panels() -> None:
     assert told.caption == "most likely: 7; no digit: 25.0%"
 
 
-@pytest.mark.parametrize(("sure", "views"), [(0.99, 1), (0.97, 3), (0.8, 7)])
+@pytest.mark.parametrize(("sure", "views"), [(0.99, 1), (0.95, 3), (0.8, 7)])
 def test_a_doubtful_number_is_shown_in_more_views(sure: float, views: int) -> None:
     stages = look(strokes(4), model=FakeLineModel(sure=sure))
     assert stages.reading.text == "3141"
