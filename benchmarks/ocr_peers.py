@@ -110,16 +110,16 @@ def careful_figures(
     for name in filter(shows_numbers, sets):
         counts = tally(sets[name], answers[name])
         what = f"`paper/{name}`, read when 1 % of those read may be wrong, {ASKED_FOR}"
-        bar = SHARE_READ_BAR - HAIR if name == TIMED else None
+        shown = name == TIMED
+        bar = SHARE_READ_BAR - HAIR if shown else None
         share, accepted = counts.share_read, counts.right + counts.wrong
-        figures.append(Figure(what, "share", share, [share], above=bar, in_table=name == TIMED))
+        figures.append(Figure(what, "share", share, [share], above=bar, in_table=shown))
         for word, count in (("accepted", accepted), ("of these wrong", counts.wrong)):
             what = f"`paper/{name}`, {ASKED_FOR}, {word}"
-            shown = name == TIMED
             figures.append(Figure(what, "count", count, [count], in_table=shown))
         error = confidence_error(sets[name], answers[name])
         what = f"`paper/{name}`, {ASKED_FOR}, ECE"
-        figures.append(Figure(what, "share", error, [error], in_table=name == TIMED))
+        figures.append(Figure(what, "share", error, [error], in_table=shown))
     others = [name for name in sets if not shows_numbers(name)]
     count = sum(read_as_number(answers[name]) for name in others)
     what = f"no numbers, {ASKED_FOR}, accepted as one"

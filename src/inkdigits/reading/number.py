@@ -31,7 +31,7 @@ from inkdigits.reading.result import Box, Digit
 STAGES = ((1, 0.8), (len(VIEWS), 0.6), (len(LOOKS), 0.0))
 """In so many views a number is looked at, until its best text has so much probability.
 
-More views of what is surer changed no text (`docs/design-notes.md`).
+More views of what is surer changed one text of 1,180 (`docs/design-notes.md`).
 """
 CAREFUL_STAGES = ((len(LOOKS), 0.0),)
 """In all views at once: what is read wrong for sure in one is doubtful in another."""

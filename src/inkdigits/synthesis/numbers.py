@@ -6,6 +6,7 @@ What stands around it, on the paper and in it, is never part of its text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -71,6 +72,16 @@ class MadePage:
     rows: tuple[float, float] | None
 
 
+@dataclass(frozen=True)
+class FoundPage:
+    """A made page on which its number is found whole: where, the first crop, what that shows."""
+
+    grey: NDArray[np.uint8]
+    place: Place
+    crop: LineCrop
+    text: str
+
+
 def write_numbers(
     n: int, digits: Examples, rng: np.random.Generator
 ) -> list[tuple[NDArray[np.uint8], str]]:
@@ -95,33 +106,34 @@ def number_examples(
     shows. Raises as `write_numbers`.
     """
     rng = np.random.default_rng(seed)
-    pool = checked_pool(n, digits, rng)
     images: list[NDArray[np.uint8]] = []
     texts: list[str] = []
-    while len(images) < n:
-        page = made_page(pool, rng)
-        found = some_crop(page, rng)
-        if found is not None:
-            images.append(found[0])
-            texts.append(found[1])
+    for found in found_pages(n, digits, rng):
+        view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
+        images.append(found.crop.image if view == 0 else cut(found.place, VIEWS[view]).image)
+        texts.append(found.text)
     return images, texts
 
 
 def number_pages(n: int, digits: Examples, seed: int) -> list[tuple[NDArray[np.uint8], str]]:
     """Return `n` pages, uint8 (h, w), on which the reader's code finds the number, and its text.
 
-    As for `number_examples`, of whose crops these are the pages; by seed. A text is what the crop
-    shows: a decimal whose point is lost is a whole number. Raises as `write_numbers`.
+    They are chosen as for `number_examples`; by seed. A text is what the crop shows: a decimal
+    whose point is lost is a whole number. Raises as `write_numbers`.
     """
-    rng = np.random.default_rng(seed)
+    found = found_pages(n, digits, np.random.default_rng(seed))
+    return [(one.grey, as_whole(one.text)) for one in found]
+
+
+def found_pages(n: int, digits: Examples, rng: np.random.Generator) -> Iterator[FoundPage]:
+    """Yield `n` pages on which the number is found whole; others are made again."""
     pool = checked_pool(n, digits, rng)
-    pages: list[tuple[NDArray[np.uint8], str]] = []
-    while len(pages) < n:
-        page = made_page(pool, rng)
-        found = found_whole(page, rng)
+    left = n
+    while left:
+        found = found_whole(made_page(pool, rng), rng)
         if found is not None:
-            pages.append((page.grey, as_whole(found[2])))
-    return pages
+            left -= 1
+            yield found
 
 
 def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeletons:
@@ -138,18 +150,8 @@ def checked_pool(n: int, digits: Examples, rng: np.random.Generator) -> Skeleton
     return pool
 
 
-def some_crop(page: MadePage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str] | None:
-    """Return one of the crops of a page and its text, None where the number was not found whole."""
-    found = found_whole(page, rng)
-    if found is None:
-        return None
-    place, crop, text = found
-    view = int(rng.choice(len(VIEWS), p=VIEW_SHARES))
-    return (crop.image if view == 0 else cut(place, VIEWS[view]).image), text
-
-
-def found_whole(page: MadePage, rng: np.random.Generator) -> tuple[Place, LineCrop, str] | None:
-    """Return where the number of a page is, its first crop and text; None where part is missing."""
+def found_whole(page: MadePage, rng: np.random.Generator) -> FoundPage | None:
+    """Return what the reader's code finds on a page, None where part of the number is missing."""
     place = find_number(page.grey)
     if place is None:
         return None
@@ -161,7 +163,7 @@ def found_whole(page: MadePage, rng: np.random.Generator) -> tuple[Place, LineCr
     text = seen_text(crop, page)
     if text is None or (has_bar(crop, page) and rng.random() > BARS_KEPT):
         return None
-    return place, crop, text
+    return FoundPage(page.grey, place, crop, text)
 
 
 def seen_text(crop: LineCrop, page: MadePage) -> str | None:
