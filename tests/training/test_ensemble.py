@@ -27,6 +27,7 @@ from inkdigits.training.ensemble import (
     calibrated_loss,
     candidate_folders,
     choose_members,
+    require_unseen_val,
     select_forward,
     single_network,
     weigh_members,
@@ -244,3 +245,20 @@ def test_the_best_member_looks_first(small: Dataset, tmp_path: Path) -> None:
     first = make_predictor(single_network(best))(val.images)
     sure = first.max(axis=1) >= 0.3
     np.testing.assert_allclose(make_predictor(model)(val.images)[sure], first[sure], atol=1e-5)
+
+
+def test_a_candidate_that_learnt_from_the_val_it_is_chosen_by_is_refused(tmp_path: Path) -> None:
+    greedy = load_recipe("cnn").override(["data.val_fraction=0.03"])
+    (tmp_path / "recipe.toml").write_text(greedy.to_toml(), encoding="utf-8")
+    of_run = ["ensemble.recipes=[]", f'ensemble.runs=["{tmp_path}"]']
+    ensemble = load_recipe("ensemble").override([*of_run, "data.val_fraction=0.1"])
+    with pytest.raises(UsageError, match=r"is 0\.03, the ensemble's 0\.1.*val_fraction=0\.03"):
+        require_unseen_val(ensemble)
+    require_unseen_val(ensemble.override(["data.val_fraction=0.03"]))
+
+
+@pytest.mark.parametrize("name", ["ensemble", "bundled"])
+def test_our_ensembles_choose_by_images_that_no_member_saw(name: str) -> None:
+    require_unseen_val(load_recipe(name))
+    with pytest.raises(UsageError, match="learnt from images"):
+        require_unseen_val(load_recipe(name).override(["data.val_fraction=0.2"]))

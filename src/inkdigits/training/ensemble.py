@@ -81,6 +81,28 @@ def build_ensemble(
     return merge(members, [weights[number] for number in best_first], views, sure)
 
 
+def require_unseen_val(recipe: Recipe) -> None:
+    """Raise UsageError where a candidate learnt some of the val that it would be chosen by.
+
+    Val is the last part of train; so a candidate must leave at least as much of train to it as the
+    ensemble of `recipe` does.
+    """
+    recipes = {name: load_recipe(name) for name in recipe.ensemble.recipes}
+    for run in recipe.ensemble.runs:
+        path = Path(run) / RECIPE_FILE
+        if path.is_file():
+            recipes[run] = load_recipe(str(path))
+    kept = recipe.data.val_fraction
+    for name, candidate in recipes.items():
+        own = candidate.data.val_fraction
+        if own < kept:
+            raise UsageError(
+                f"{name} learnt from images that it would be chosen by: its data.val_fraction is "
+                f"{own:g}, the ensemble's {kept:g}.",
+                f"Add --set data.val_fraction={own:g}.",
+            )
+
+
 def weigh_members(logits: Sequence[Floats], labels: NDArray[np.uint8]) -> dict[int, float]:
     """Return the members by number with the weights of their logits (N, C), which sum to 1.
 

@@ -33,7 +33,7 @@ from inkdigits.training.calibrate import calibrate
 from inkdigits.training.callbacks import Row
 from inkdigits.training.checkpoint import STATE_FILE, load_state
 from inkdigits.training.devices import ONE_DEVICE, Devices, require_even, settled
-from inkdigits.training.ensemble import build_ensemble
+from inkdigits.training.ensemble import build_ensemble, require_unseen_val
 from inkdigits.training.environment import describe_environment
 from inkdigits.training.folder import (
     ENVIRONMENT_FILE,
@@ -212,6 +212,7 @@ def fit_and_report(job: Job, check: ReloadCheck) -> Run:
 def assemble(job: Job, val_part: Examples) -> keras.Model:
     """Return the ensemble of the recipe, its members trained where they are not there yet."""
     source = job.recipe.data.source
+    require_unseen_val(job.recipe)
 
     def train_member(folder: Path, name: str, seed: int) -> None:
         if (folder / "report.html").is_file():
