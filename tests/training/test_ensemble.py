@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inkdigits.data.dataset import Dataset
-from inkdigits.errors import UsageError
+from inkdigits.errors import ModelRefused, UsageError
 from inkdigits.evaluation.calibration import as_logits, cross_entropy
 from inkdigits.models.ann import build_ann
 from inkdigits.models.backend import set_up_keras
@@ -21,15 +21,17 @@ from inkdigits.models.export import export_onnx
 from inkdigits.models.metadata import digit_metadata
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import save_model
+from inkdigits.reading.models import BUNDLED_LINE_MODEL
 from inkdigits.training.ensemble import (
     ROUNDS,
     build_ensemble,
     calibrated_loss,
     candidate_folders,
     choose_members,
+    named_networks,
+    networks_of,
     require_unseen_val,
     select_forward,
-    single_network,
     weigh_members,
 )
 from inkdigits.training.network import as_saved, build_full
@@ -94,7 +96,7 @@ def test_a_run_saved_with_views_is_a_candidate_as_the_plain_network(tmp_path: Pa
     network = build_full(recipe)
     save_model(as_saved(network, recipe, 100), tmp_path / "model.keras")
     (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-    found = single_network(tmp_path)
+    (found,) = networks_of(str(tmp_path))
     assert isinstance(found, keras.Sequential)
     np.testing.assert_array_equal(make_predictor(found)(IMAGES), make_predictor(network)(IMAGES))
 
@@ -207,17 +209,53 @@ def test_a_mean_over_other_classes_is_that_of_the_digits_logits() -> None:
     np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_run_with_nothing_but_its_artefact_is_a_candidate(tmp_path: Path) -> None:
-    recipe = load_recipe("robust").override(["model.filters=[2,4]", "model.depth=[1,1]"])
-    network = build_full(recipe)
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_run_with_nothing_but_its_artefact_is_a_candidate(tmp_path: Path, pooled: bool) -> None:
+    network = build_cnn((2, 4), (1, 2), seed=1, classes=11, pooled=pooled)
     path = tmp_path / "model.onnx"
     path.write_bytes(export_onnx(network, digit_metadata(temperature=2.0)))
-    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-    found = make_predictor(single_network(tmp_path))(IMAGES)
-    np.testing.assert_allclose(found, make_predictor(network)(IMAGES), atol=1e-5)
+    (found,) = networks_of(str(tmp_path))
+    expected = make_predictor(network)(IMAGES)
+    np.testing.assert_allclose(make_predictor(found)(IMAGES), expected, atol=1e-5)
+
+
+def test_every_network_of_an_artefact_is_a_candidate(tmp_path: Path) -> None:
+    members = [build_cnn((2, 4), (2, 1), seed=seed, pooled=False) for seed in (1, 2)]
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(export_onnx(merge(members, [0.4, 0.6], 3, 0.5), digit_metadata()))
+    names, found = named_networks([str(path)])
+    assert names == [f"{path}, 1", f"{path}, 2"]
+    for one, member in zip(found, members, strict=True):
+        expected = make_predictor(member)(IMAGES)
+        np.testing.assert_allclose(make_predictor(one)(IMAGES), expected, atol=1e-5)
+
+
+def test_the_networks_that_ship_are_candidates(mnist: Dataset) -> None:
+    test = mnist.test[:500]
+    names, found = named_networks(["bundled"])
+    assert names == ["bundled, 1", "bundled, 2", "bundled, 3"]
+    for one in found:
+        assert one.output_shape[-1] == 11
+        said = make_predictor(one)(test.images).argmax(axis=1)
+        assert np.mean(said == test.labels) > 0.98
+
+
+def test_an_ensemble_that_keras_saved_is_no_candidate_but_its_artefact_is(tmp_path: Path) -> None:
+    members = [build_cnn((2,), (1,), seed=seed) for seed in (1, 2)]
+    save_model(merge(members, [0.5, 0.5], 2), tmp_path / "model.keras")
     (tmp_path / "recipe.toml").write_text(load_recipe("bundled").to_toml(), encoding="utf-8")
     with pytest.raises(UsageError, match="must be single networks"):
-        single_network(tmp_path)
+        networks_of(str(tmp_path))
+
+
+@pytest.mark.parametrize("model", [build_ann((4,)), None])
+def test_other_networks_are_no_candidates(tmp_path: Path, model: keras.Model | None) -> None:
+    path = BUNDLED_LINE_MODEL
+    if model is not None:
+        path = tmp_path / "model.onnx"
+        path.write_bytes(export_onnx(model, digit_metadata()))
+    with pytest.raises(ModelRefused, match="no convolutional network for single digits"):
+        networks_of(str(path))
 
 
 def test_a_member_does_not_weigh_more_for_being_sure_of_itself() -> None:
@@ -238,27 +276,44 @@ def test_the_best_member_looks_first(small: Dataset, tmp_path: Path) -> None:
     model = build_ensemble(recipe, tmp_path, val, lambda *_: None, said.append, 2, sure=0.3)
     best = Path(said[0].split()[1])
     losses = {
-        run: calibrated_loss(as_logits(make_predictor(single_network(run))(val.images)), val.labels)
+        run: calibrated_loss(
+            as_logits(make_predictor(networks_of(str(run))[0])(val.images)), val.labels
+        )
         for run in runs
     }
     assert best == min(losses, key=losses.__getitem__)
-    first = make_predictor(single_network(best))(val.images)
+    first = make_predictor(networks_of(str(best))[0])(val.images)
     sure = first.max(axis=1) >= 0.3
     np.testing.assert_allclose(make_predictor(model)(val.images)[sure], first[sure], atol=1e-5)
 
 
+def refused_by(runs: list[str], val_fraction: float) -> bool:
+    changes = ["ensemble.recipes=[]", f"ensemble.runs={runs}", f"data.val_fraction={val_fraction}"]
+    try:
+        require_unseen_val(load_recipe("ensemble").override(changes))
+    except UsageError as error:
+        return "learnt from images" in str(error)
+    return False
+
+
 def test_a_candidate_that_learnt_from_the_val_it_is_chosen_by_is_refused(tmp_path: Path) -> None:
-    greedy = load_recipe("cnn").override(["data.val_fraction=0.03"])
-    (tmp_path / "recipe.toml").write_text(greedy.to_toml(), encoding="utf-8")
-    of_run = ["ensemble.recipes=[]", f'ensemble.runs=["{tmp_path}"]']
-    ensemble = load_recipe("ensemble").override([*of_run, "data.val_fraction=0.1"])
-    with pytest.raises(UsageError, match=r"is 0\.03, the ensemble's 0\.1.*val_fraction=0\.03"):
-        require_unseen_val(ensemble)
-    require_unseen_val(ensemble.override(["data.val_fraction=0.03"]))
+    recipe = load_recipe("cnn").override(["data.val_fraction=0.03"])
+    run, artefact = tmp_path / "run", tmp_path / "mine.onnx"
+    run.mkdir()
+    network = build_cnn((2,), (1,))
+    save_model(network, run / "model.keras")
+    artefact.write_bytes(export_onnx(network, digit_metadata(recipe=recipe.to_toml())))
+    assert not refused_by([str(run)], 0.1)
+    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    for candidate in (str(run), str(artefact)):
+        assert refused_by([candidate], 0.1)
+        assert not refused_by([candidate], 0.03)
+    assert refused_by(["bundled"], 0.11)
+    assert not refused_by(["bundled"], 0.1)
 
 
 @pytest.mark.parametrize("name", ["ensemble", "bundled"])
 def test_our_ensembles_choose_by_images_that_no_member_saw(name: str) -> None:
     require_unseen_val(load_recipe(name))
-    with pytest.raises(UsageError, match="learnt from images"):
+    with pytest.raises(UsageError, match=r"learnt from images.*--set data\.val_fraction=0\.\d+"):
         require_unseen_val(load_recipe(name).override(["data.val_fraction=0.2"]))

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from inkdigits.artefact.metadata import Metadata, from_props
 from inkdigits.artefact.safety import check_onnx
 from inkdigits.errors import ModelRefused
 from inkdigits.models.ensemble import MEMBER
@@ -55,10 +56,20 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
 
 def constants_of(path: Path) -> dict[str, NDArray[Any]]:
     """Return the constants of the artefact at `path` by name; raises ModelRefused."""
+    stored = parsed(path).graph.initializer
+    return {constant.name: numpy_helper.to_array(constant) for constant in stored}
+
+
+def metadata_of(path: Path) -> Metadata:
+    """Return what the artefact at `path` says about itself; raises ModelRefused."""
+    return from_props({prop.key: prop.value for prop in parsed(path).metadata_props})
+
+
+def parsed(path: Path) -> onnx.ModelProto:
+    """Return the artefact at `path`, which is safe; raises ModelRefused."""
     content = read_model(path)
     check_onnx(content)
-    stored = onnx.load_model_from_string(content).graph.initializer
-    return {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    return onnx.load_model_from_string(content)
 
 
 def mix_in(model: keras.Model, start: Sequence[NDArray[Any]], share: float) -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from inkdigits.artefact.metadata import Metadata
-from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import MEAN_LAYER, MEMBER, merge
 from inkdigits.models.export import export_onnx
+from inkdigits.models.members import Constants, member_numbers, members_in
 from inkdigits.models.start import constants_of, start_from
 from inkdigits.training.lesson import Weights, with_weights
 from inkdigits.training.network import build_model
 from inkdigits.training.recipe import ModelRecipe, Recipe
-
-Constants: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,34 +48,16 @@ def network_of(path: Path, recipe: Recipe, looks: ModelRecipe) -> TaughtNetwork:
     where they do not fit.
     """
     constants = constants_of(path)
-    named = [re.match(rf"{MEMBER}(\d+)_", name) for name in constants]
-    numbers = sorted({int(found[1]) for found in named if found})
-    if not numbers:
+    if not member_numbers(constants):
         model = build_model(recipe)
         start_from(model, path)
         return TaughtNetwork(model, model)
-    members = [member_of(constants, number) for number in numbers]
-    for number, network in zip(numbers, members, strict=True):
-        start_from(network, path, number)
+    members = members_in(path)
     classes = [network.output_shape[-1] for network in members]
     shares = member_shares(constants, classes, looks.views)
     model = merge(members, shares)
     model.layers[-1].trainable = False
     return TaughtNetwork(model, merge(members, shares, looks.views, looks.sure))
-
-
-def member_of(constants: Constants, number: int) -> keras.Model:
-    """Return the untrained network of an artefact's member, by the shapes of its constants."""
-    prefix = f"{MEMBER}{number}_"
-    halving, last = "stage_{}_halving.kernel", constants[f"{prefix}probabilities.kernel"]
-    filters: list[int] = []
-    depth: list[int] = []
-    while (name := prefix + halving.format(len(filters) + 1)) in constants:
-        filters.append(len(constants[name]))
-        stage = rf"{prefix}stage_{len(filters)}_\d+\.kernel"
-        depth.append(1 + sum(re.fullmatch(stage, one) is not None for one in constants))
-    pooled = bool(filters) and len(last) == filters[-1]
-    return build_cnn(filters, depth, classes=last.shape[1], pooled=pooled, normalized=False)
 
 
 def member_shares(constants: Constants, classes: Sequence[int], views: int) -> list[float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,12 +15,14 @@ from inkdigits.errors import UsageError
 from inkdigits.evaluation.calibration import as_logits, cross_entropy, fit_temperature
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import kept_layers, member_name, merge
+from inkdigits.models.members import members_in
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import load_model
-from inkdigits.models.start import start_from
+from inkdigits.models.start import metadata_of
+from inkdigits.reading.models import BUNDLED_MODEL, bundled
 from inkdigits.training.folder import RECIPE_FILE
 from inkdigits.training.network import build_full
-from inkdigits.training.recipe import EnsembleRecipe, Recipe, load_recipe
+from inkdigits.training.recipe import BUNDLED, EnsembleRecipe, Recipe, load_recipe
 
 Floats = NDArray[np.float64]
 # Rounds of adding one more member; weights come out as multiples of its reciprocal.
@@ -63,20 +64,20 @@ def build_ensemble(
     eleventh class and others do not, the ensemble does not. Raises UsageError when there is no
     candidate, and for one that is itself an ensemble.
     """
-    runs = [Path(run) for run in recipe.runs]
+    runs = list(recipe.runs)
     for place, name, own_seed in candidate_folders(recipe, folder, seed):
         train_member(place, name, own_seed)
-        runs.append(place)
+        runs.append(str(place))
     if not runs:
         raise UsageError("an ensemble needs candidates: ensemble.runs or ensemble.recipes.")
-    models = [single_network(run) for run in runs]
+    names, models = named_networks(runs)
     alone = [as_logits(make_predictor(model)(val.images)) for model in models]
     # Chosen by what they will say: over all views.
     seen = alone if views == 1 else [in_views(model, views, val) for model in models]
     weights = weigh_members(seen, val.labels)
     best_first = sorted(weights, key=lambda number: calibrated_loss(alone[number], val.labels))
     for number in best_first:
-        say(f"member {runs[number]}  weight {weights[number]:.2f}")
+        say(f"member {names[number]}  weight {weights[number]:.2f}")
     members = [models[number] for number in best_first]
     return merge(members, [weights[number] for number in best_first], views, sure)
 
@@ -88,10 +89,7 @@ def require_unseen_val(recipe: Recipe) -> None:
     ensemble of `recipe` does.
     """
     recipes = {name: load_recipe(name) for name in recipe.ensemble.recipes}
-    for run in recipe.ensemble.runs:
-        path = Path(run) / RECIPE_FILE
-        if path.is_file():
-            recipes[run] = load_recipe(str(path))
+    recipes |= {run: told for run in recipe.ensemble.runs if (told := recipe_of_run(run))}
     kept = recipe.data.val_fraction
     for name, candidate in recipes.items():
         own = candidate.data.val_fraction
@@ -101,6 +99,21 @@ def require_unseen_val(recipe: Recipe) -> None:
                 f"{own:g}, the ensemble's {kept:g}.",
                 f"Add --set data.val_fraction={own:g}.",
             )
+
+
+def recipe_of_run(run: str) -> Recipe | None:
+    """Return the recipe that made the candidate `run`; None where nothing tells.
+
+    Raises ModelRefused where there is no model, or an unsafe one.
+    """
+    path = candidate_file(run)
+    beside = path.with_name(RECIPE_FILE)
+    if beside.is_file():
+        return load_recipe(str(beside))
+    if path.suffix != ".onnx":
+        return None
+    told = metadata_of(path).recipe
+    return Recipe.from_toml(told, f"the recipe in {str(path)!r}") if told else None
 
 
 def weigh_members(logits: Sequence[Floats], labels: NDArray[np.uint8]) -> dict[int, float]:
@@ -127,29 +140,45 @@ def in_views(model: keras.Model, views: int, val: Examples) -> Floats:
     return as_logits(make_predictor(merge([model], [1.0], views))(val.images))
 
 
-def single_network(run: Path) -> keras.Model:
-    """Return the network of a run as a plain chain of layers, also where it was saved with views.
+def named_networks(runs: Sequence[str]) -> tuple[list[str], list[keras.Model]]:
+    """Return the networks of all candidates, and how they are called."""
+    names: list[str] = []
+    models: list[keras.Model] = []
+    for run in runs:
+        found = networks_of(run)
+        names += [run] if len(found) == 1 else [f"{run}, {n}" for n in range(1, len(found) + 1)]
+        models += found
+    return names, models
+
+
+def networks_of(run: str) -> list[keras.Model]:
+    """Return the networks of a candidate, plain chains of layers: of an artefact all, else one.
+
+    Raises UsageError for the Keras model of a run that is an ensemble itself, and ModelRefused for
+    what is no model.
+    """
+    path = candidate_file(run)
+    return members_in(path) if path.suffix == ".onnx" else [single_network(path)]
+
+
+def candidate_file(run: str) -> Path:
+    """Return the model file of a candidate; raises ModelRefused where there is none.
 
     A run that holds nothing but its artefact will do.
-    Raises UsageError for a run that is an ensemble itself.
     """
-    path = find_model(run, (*KERAS_FILES, ARTEFACT))
-    if path.suffix == ".onnx":
-        return network_of(path, load_recipe(str(run / RECIPE_FILE)))
+    if run == BUNDLED:
+        return bundled(BUNDLED_MODEL)
+    return find_model(Path(run), (*KERAS_FILES, ARTEFACT))
+
+
+def single_network(path: Path) -> keras.Model:
+    """Return the network in a Keras file of a run, also where it was saved with views."""
     saved = load_model(path)
     if isinstance(saved, keras.Sequential):
         return saved
-    network = build_full(required_single(load_recipe(str(run / RECIPE_FILE))))
+    network = build_full(required_single(load_recipe(str(path.with_name(RECIPE_FILE)))))
     for layer in kept_layers(network):
         layer.set_weights(saved.get_layer(member_name(1, layer)).get_weights())
-    return network
-
-
-def network_of(artefact: Path, recipe: Recipe) -> keras.Model:
-    """Return the network that an artefact of `recipe` holds, batch normalisation folded in."""
-    settings = replace(required_single(recipe).model, start=str(artefact))
-    network = build_full(replace(recipe, model=settings))
-    start_from(network, artefact)
     return network
 
 
@@ -157,7 +186,8 @@ def required_single(recipe: Recipe) -> Recipe:
     """Return `recipe`; raises UsageError unless it is of a single convolutional network."""
     if recipe.model.kind != "cnn":
         raise UsageError(
-            "an ensemble's candidates must be single networks.", "Name the runs of its members."
+            "an ensemble's candidates must be single networks.",
+            "Name the runs of its members, or its artefact.",
         )
     return recipe
 

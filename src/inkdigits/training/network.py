@@ -27,7 +27,7 @@ from inkdigits.training.precision import (
     tell_precision,
     trained_precision,
 )
-from inkdigits.training.recipe import Recipe
+from inkdigits.training.recipe import BUNDLED, Recipe
 
 Callback: TypeAlias = keras.callbacks.Callback
 
@@ -78,7 +78,7 @@ def as_saved(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
 
 def start_file(start: str, bundled: Path) -> Path:
     """Return the artefact that a recipe's `start` names; raises ModelRefused."""
-    return bundled if start == "bundled" else find_model(Path(start), ["model.onnx"])
+    return bundled if start == BUNDLED else find_model(Path(start), ["model.onnx"])
 
 
 def build_full(recipe: Recipe) -> keras.Model:

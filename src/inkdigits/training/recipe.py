@@ -23,6 +23,8 @@ KINDS = ("ann", "cnn", "ensemble", "line")
 LINE_WIDTHS = 5
 MADE_HINT = "another, unless data.numbers and data.val_numbers are above 0"
 MOST_VIEWS = 5
+BUNDLED = "bundled"
+"""So a recipe calls the model that ships."""
 OTHER_PRECISIONS = {"bfloat16": ("cnn", "line"), "float64": ("ann", "cnn")}
 OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
@@ -165,7 +167,8 @@ class TrainingRecipe:
 class EnsembleRecipe:
     """Which candidates an ensemble chooses its members from.
 
-    `runs`: folders of finished runs; and each of `recipes`, trained with `seeds` seeds from
+    `runs`: folders of finished runs, and artefacts, of which each network is a candidate, or
+    "bundled", the one that ships; and each of `recipes`, trained with `seeds` seeds from
     `first_seed` on.
     """
 
