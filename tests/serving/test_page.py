@@ -60,6 +60,26 @@ def test_what_is_drawn_is_read_and_can_be_taken_back(page: Page) -> None:
     expect(page.locator("#digits li")).to_have_count(0)
 
 
+def test_what_was_cleared_can_be_had_back(page: Page) -> None:
+    draw(page, SEVEN)
+    draw(page, ONE)
+    expect(page.locator("#text")).to_have_text("71")
+    page.click("#clear")
+    page.click("#clear")
+    expect(page.locator("#text")).to_have_text("Nothing yet.")
+    draw(page, ONE)
+    expect(page.locator("#text")).to_have_text("1")
+    page.click("#undo")
+    expect(page.locator("#text")).to_have_text("Nothing yet.")
+    page.click("#undo")
+    expect(page.locator("#text")).to_have_text("71")
+    page.click("#undo")
+    expect(page.locator("#text")).to_have_text("7")
+    page.click("#undo")
+    page.click("#undo")
+    expect(page.locator("#text")).to_have_text("Nothing yet.")
+
+
 def test_a_scribble_is_rejected_with_a_reason(page: Page) -> None:
     draw(page, SCRIBBLE)
     expect(page.locator("#note")).to_have_class("bad")

@@ -10,6 +10,7 @@ const pad = at("pad");
 const ink = pad.getContext("2d");
 const nib = { x: pad.width / 2, y: pad.height / 4 };
 let strokes = [];
+const cleared = []; // the strokes that each clearing took, to be had back
 let current = null;
 let pointer = null; // that which draws; a second finger, or the hand beside the pen, does not
 let timer = 0;
@@ -62,11 +63,17 @@ export async function settled() {
   }
 }
 
+/** Take back the last stroke, or where none is left the last clearing. */
 export function undo() {
-  if (strokes.pop()) settle();
+  if (!strokes.pop()) {
+    if (!cleared.length) return;
+    strokes = cleared.pop();
+  }
+  settle();
 }
 
 export function clear() {
+  if (strokes.length) cleared.push(strokes);
   strokes = [];
   current = null;
   settle();
