@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -285,9 +287,48 @@ def test_the_example_of_an_error_is_what_is_answered(
     assert (str(answer.status_code), answer.json()) == (code, example)
 
 
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[TestClient]:
+    """A service that asks for a key; what is raised in it is answered."""
+    app = create_app(ServiceSettings(workers=1, api_key="open sesame"))
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("code", ["401", "413", "429", "500", "503"])
+def test_the_example_of_a_refusal_is_what_is_answered_but_for_numbers(
+    guarded: TestClient, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    desk = guarded.app.state.desk
+    operation = guarded.get("/openapi.json").json()["paths"]["/v1/read"]["post"]
+    example = operation["responses"][code]["content"]["application/json"]["example"]
+    sent = {"headers": {"X-API-Key": "open sesame"}, "files": [("file", seven())]}
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    if code == "401":
+        sent["headers"] = {}
+    if code == "413":
+        sent["files"] = [("file", b"x")] * 33
+    if code == "429":
+        monkeypatch.setattr(desk, "_waiting", desk._most)
+    if code == "500":
+        monkeypatch.setattr(desk, "check_room", fail)
+    if code == "503":
+        monkeypatch.setattr(desk, "_first", asyncio.Event())
+    answer = guarded.post("/v1/read", **sent)
+    assert str(answer.status_code) == code
+    assert without_numbers(answer.json()) == without_numbers(example)
+
+
+def without_numbers(answer: dict[str, object]) -> str:
+    return re.sub(r"\d+", "N", json.dumps(answer["error"]))
+
+
 def test_the_document_names_every_answer(client: TestClient) -> None:
     operation = client.get("/openapi.json").json()["paths"]["/v1/read"]["post"]
-    assert {"200", "400", "401", "408", "413", "415", "422", "429", "503"} <= set(
+    assert {"200", "400", "401", "408", "413", "415", "422", "429", "500", "503"} <= set(
         operation["responses"]
     )
     assert {one["name"] for one in operation["parameters"]} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx2 as httpx
@@ -20,6 +22,7 @@ from started import running_service
 from test_api import seven
 
 pytest.importorskip("starlette", reason="the serve extra")
+from inkdigits.serving.openapi import REFUSALS
 
 
 def service(*options: str) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
@@ -61,8 +64,12 @@ def test_a_slow_sender_is_cut_off_and_harms_nobody() -> None:
                 b"Content-Length: 1000\r\n\r\nfew"
             )
             assert ask(address).status_code == 200
-            answer = slow.recv(4096)
-        assert b" 408 " in answer.split(b"\r\n")[0]
+            answer = HTTPResponse(slow)
+            answer.begin()
+            told = json.loads(answer.read())["error"]
+    assert answer.status == 408
+    _, message, hint = REFUSALS["408"]
+    assert (told["message"], told["hint"]) == (message.replace("10 s", "1 s"), hint)
 
 
 def test_headers_that_come_too_slowly_are_cut_off() -> None:
