@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
@@ -15,7 +16,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 from test_api import seven
 from test_load import service
 
+from inkdigits.reading.constraints import CHECKSUMS
 from inkdigits.reading.models import BUNDLED_MODEL
+from inkdigits.reading.reader import LAYOUTS
 
 REFUSED = "Failed to load resource: the server responded with a status of "
 
@@ -175,6 +178,47 @@ def test_what_becomes_known_of_a_picture_has_it_read_again(page: Page, sevens: P
     page.keyboard.press("Tab")
     expect(page.locator("#text")).to_have_text("77")
     expect(page.locator("#history tr")).to_have_count(1)
+
+
+def test_all_that_the_service_can_be_told_can_be_chosen(page: Page, sevens: Path) -> None:
+    page.click("#known summary")
+    offered = page.locator("#checksum option").evaluate_all("all => all.map(one => one.value)")
+    assert offered == ["", *CHECKSUMS]
+    assert page.locator("#layout option").evaluate_all("all => all.map(one => one.value)") == [
+        *LAYOUTS
+    ]
+    chosen = {"layout": "line", "checksum": "damm", "target_error": "0.05"}
+    for name, value in chosen.items():
+        page.select_option(f"#{name}", value)
+    page.fill("#length", "2")
+    with page.expect_request("**/v1/read*") as waiting:
+        page.set_input_files("#files", sevens)
+    asked = parse_qs(urlsplit(waiting.value.url).query)
+    assert {name: asked[name] for name in chosen} == {k: [v] for k, v in chosen.items()}
+    assert asked["length"] == ["2"]
+
+
+def test_what_becomes_known_while_it_is_read_counts(page: Page, sevens: Path) -> None:
+    waiting: list[Route] = []
+    page.route("**/v1/read*", lambda route: waiting.append(route))
+    page.click("#known summary")
+    page.fill("#max", "9")
+    page.keyboard.press("Tab")
+    with page.expect_request("**/v1/read*"):
+        page.set_input_files("#files", sevens)
+    with page.expect_request("**/v1/read*"):
+        page.fill("#max", "")
+        page.keyboard.press("Tab")
+    early, late = waiting
+    assert "max=9" in early.request.url and "max=" not in late.request.url
+    late.continue_()
+    expect(page.locator("#text")).to_have_text("77")
+    with page.expect_response("**/v1/read*"):
+        early.continue_()
+    page.wait_for_timeout(200)
+    expect(page.locator("#text")).to_have_text("77")
+    expect(page.locator("#history tr")).to_have_count(1)
+    expect(page.locator("#history tr")).to_contain_text("77")
 
 
 def slow(page: Page, milliseconds: int = 700) -> None:
@@ -350,7 +394,9 @@ def test_every_control_is_reached_by_keyboard_and_has_a_name(page: Page) -> None
         outline = focused.evaluate("at => getComputedStyle(at.closest('.button') ?? at).outline")
         assert "3px" in outline, f"the focus on {focused} is seen"
     wanted = {"pad", "undo", "clear", "keep", "pen", "files", "camera", "layout", "length", "max"}
-    assert wanted | {"pattern", "checksum", "copy", "csv", "json", "forget"} <= names
+    assert (
+        wanted | {"pattern", "checksum", "target_error", "copy", "csv", "json", "forget"} <= names
+    )
     for control in page.locator("input:visible, select:visible").all():
         label = control.locator("xpath=ancestor::label")
         assert label.count() == 1 and label.inner_text().strip()

@@ -9,7 +9,9 @@ import { known, service } from "./service.js";
 const exported = "local" in document.documentElement.dataset;
 const local = exported || new URLSearchParams(location.search).has("local");
 const reader = local ? openReader() : Promise.resolve(service);
+const turns = new WeakMap(); // of each row, when it was asked for last
 let turn = 0; // answers that come after a later question are not shown
+let asked = null; // the last question, answered or not
 let shown = null;
 
 async function openReader() {
@@ -20,9 +22,11 @@ async function openReader() {
 /** Read a drawing, or an image that has a row; show the answer unless something came since. */
 async function read(blob, name, row) {
   const mine = ++turn;
+  asked = { blob, name, row };
+  if (row) turns.set(row, mine);
   const image = row ? await createImageBitmap(blob).catch(() => null) : null;
   const answer = await ask(blob, name);
-  if (row) fillRow(row, answer, image);
+  if (row && turns.get(row) === mine) fillRow(row, answer, image);
   if (mine !== turn) return;
   shown = { blob, answer, row };
   showAnswer(answer, image, !row);
@@ -56,7 +60,7 @@ async function see() {
 function written(blob) {
   if (blob) return read(blob, "drawing", null);
   turn += 1;
-  shown = null;
+  asked = shown = null;
   showNothing();
   return see();
 }
@@ -75,11 +79,11 @@ async function keep() {
   fillRow(addRow(answer.image), answer, await createImageBitmap(blob));
 }
 
-/** Read what is shown again, as something else became known of it. */
+/** Read again what was asked for last, as something else became known of it. */
 function readAgain() {
-  if (!shown) return;
-  const { blob, answer, row } = shown;
-  if (row) read(blob, answer.image, row);
+  if (!asked) return;
+  const { blob, name, row } = asked;
+  if (row) read(blob, name, row);
   else settle();
 }
 

@@ -2,7 +2,7 @@
 import { at, element } from "./dom.js";
 
 const ASCII = /^[\x20-\x7e]*$/;
-const KNOWN = ["layout", "length", "max", "pattern", "checksum"];
+const KNOWN = ["layout", "length", "max", "pattern", "checksum", "target_error"];
 export const known = KNOWN.map(at);
 
 export const service = { ask, see };
