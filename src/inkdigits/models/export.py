@@ -27,6 +27,7 @@ from inkdigits.imaging.line import HEIGHT
 from inkdigits.models.doubt import look_again
 from inkdigits.models.ensemble import looks_of
 from inkdigits.models.graph import Graph
+from inkdigits.models.half import HALF, is_half
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
 OPSET = 17
@@ -36,6 +37,8 @@ STEPS_SHAPE = (-1, len(LINE_LABELS))
 SQUEEZED = "squeezed"
 # The layers for which the order of flattened channels does not matter or is put right.
 AFTER_FOLDING = ("Dense", "Dropout")
+WORTH_IT = 256
+"""A constant of fewer numbers is stored as it is."""
 FREE = 64
 """Stands for a width that is not fixed."""
 
@@ -314,9 +317,28 @@ def finish_steps(graph: Graph, metadata: Metadata) -> tuple[Any, list[Any]]:
 
 
 def assemble(graph: Graph, metadata: Metadata, start: Any, ends: list[Any]) -> onnx.ModelProto:
-    """Return the checked ONNX model with its metadata."""
-    constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
-    return checked_model(graph.nodes, start, ends, constants, metadata)
+    """Return the checked ONNX model with its metadata.
+
+    Weights that a float16 holds exactly are stored as such, and cast when the file is opened.
+    """
+    small = {name for name, array in graph.constants.items() if fits_half(array)}
+    constants = [
+        numpy_helper.from_array(array.astype(np.float16), f"{name}{HALF}")
+        if name in small
+        else numpy_helper.from_array(array, name)
+        for name, array in graph.constants.items()
+    ]
+    casts = [
+        helper.make_node("Cast", [f"{name}{HALF}"], [name], f"{name}.cast", to=TensorProto.FLOAT)
+        for name in graph.constants
+        if name in small
+    ]
+    return checked_model([*casts, *graph.nodes], start, ends, constants, metadata)
+
+
+def fits_half(array: Any) -> bool:
+    """Return whether a constant is large, and stored as float16 without loss."""
+    return array.size >= WORTH_IT and is_half(array)
 
 
 def checked_model(

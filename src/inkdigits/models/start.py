@@ -17,6 +17,7 @@ from inkdigits.artefact.metadata import Metadata, from_props
 from inkdigits.artefact.safety import check_onnx
 from inkdigits.errors import ModelRefused
 from inkdigits.models.ensemble import MEMBER
+from inkdigits.models.half import HALF
 from inkdigits.reading.session import read_model
 
 HINT = "Give the network the widths of the model that it starts from."
@@ -55,9 +56,15 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
 
 
 def constants_of(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the constants of the artefact at `path` by name; raises ModelRefused."""
-    stored = parsed(path).graph.initializer
-    return {constant.name: numpy_helper.to_array(constant) for constant in stored}
+    """Return the constants of the artefact at `path` by name; raises ModelRefused.
+
+    What is stored as float16 is float32 again.
+    """
+    arrays = [(one.name, numpy_helper.to_array(one)) for one in parsed(path).graph.initializer]
+    return {
+        name.removesuffix(HALF): array.astype(np.float32) if name.endswith(HALF) else array
+        for name, array in arrays
+    }
 
 
 def metadata_of(path: Path) -> Metadata:

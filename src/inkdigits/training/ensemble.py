@@ -15,6 +15,7 @@ from inkdigits.errors import UsageError
 from inkdigits.evaluation.calibration import as_logits, cross_entropy, fit_temperature
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import kept_layers, member_name, merge
+from inkdigits.models.half import folded
 from inkdigits.models.members import members_in
 from inkdigits.models.predict import make_predictor
 from inkdigits.models.saved import load_model
@@ -176,7 +177,10 @@ def single_network(path: Path) -> keras.Model:
     saved = load_model(path)
     if isinstance(saved, keras.Sequential):
         return saved
-    network = build_full(required_single(load_recipe(str(path.with_name(RECIPE_FILE)))))
+    recipe = required_single(load_recipe(str(path.with_name(RECIPE_FILE))))
+    network = build_full(recipe)
+    if recipe.save.weights == "float16":
+        network = folded(network)
     for layer in kept_layers(network):
         layer.set_weights(saved.get_layer(member_name(1, layer)).get_weights())
     return network

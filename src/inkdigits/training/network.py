@@ -14,6 +14,7 @@ from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ann import build_ann
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import merge
+from inkdigits.models.half import halved
 from inkdigits.models.start import mix_in, start_from
 from inkdigits.reading.models import BUNDLED_MODEL
 from inkdigits.training.callbacks import Checkpoints, History, ProgressBar, Row, TensorBoard
@@ -62,14 +63,17 @@ def as_saved(model: keras.Model, recipe: Recipe, n: int) -> keras.Model:
     """Return the trained `model` as one that computes in float32 and that any Keras loads.
 
     Keras alone does not know our Muon: the saved model is compiled with Adam, at the same rate. It
-    looks at as many views of an image as the recipe says.
+    looks at as many views of an image as the recipe says, and its weights are rounded where it asks
+    for that.
     """
-    settings = recipe.model
-    is_plain = settings.precision == "float32" and settings.views == 1
+    settings, halves = recipe.model, recipe.save.weights == "float16"
+    is_plain = settings.precision == "float32" and settings.views == 1 and not halves
     if is_plain and recipe.training.optimizer == "adam":
         return model
     full = build_full(recipe)
     full.set_weights(model.get_weights())
+    if halves:
+        full = halved(full)
     if settings.views > 1:
         full = merge([full], [1.0], settings.views)
     compile_model(full, replace(recipe.training, optimizer="adam"), n)

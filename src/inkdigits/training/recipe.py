@@ -30,6 +30,7 @@ OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 FORMATS = ("keras", "h5", "onnx")
+WEIGHTS = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,12 @@ class SaveRecipe:
     """What to keep: model formats, a checkpoint after every epoch, TensorBoard logs.
 
     With `calibrate` the artefact carries a temperature fitted on val, and what val says about
-    confidence and about digits taken for none.
+    confidence and about digits taken for none. With the `weights` float16 those of a cnn are
+    rounded to what a float16 holds, and its artefact has half the size; it computes in float32.
     """
 
     formats: tuple[str, ...] = FORMATS
+    weights: str = "float32"
     calibrate: bool = False
     checkpoints: bool = False
     tensorboard: bool = True
@@ -214,6 +217,7 @@ class SaveRecipe:
     def __post_init__(self) -> None:
         known = bool(self.formats) and set(self.formats) <= set(FORMATS)
         require("save.formats", list(self.formats), known, f"some of {', '.join(FORMATS)}")
+        require("save.weights", self.weights, self.weights in WEIGHTS, " or ".join(WEIGHTS))
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,8 @@ class Recipe:
         require("training.loss", self.training.loss, fits, f"{LOSSES[1]} to learn from a teacher")
         made = min(self.data.numbers, self.data.val_numbers) > 0
         require("model.kind", self.model.kind, made or self.model.kind != "line", MADE_HINT)
+        halves = self.save.weights == WEIGHTS[0] or self.model.kind == "cnn"
+        require("save.weights", self.save.weights, halves, "float32 but for a cnn")
         for axis in self.axes():
             for value in axis.ends():
                 self.try_out(axis.key, value)
