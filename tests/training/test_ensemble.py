@@ -142,6 +142,20 @@ def test_candidates_that_val_cannot_tell_apart_weigh_alike() -> None:
     assert choose_members(logits, LABELS) == dict.fromkeys(range(5), 0.2)
 
 
+@pytest.mark.parametrize(("size", "tries", "fewest", "most"), [(80, 12, 10, 12), (3000, 2, 0, 0)])
+def test_what_a_small_val_cannot_tell_a_large_one_can(
+    size: int, tries: int, fewest: int, most: int
+) -> None:
+    alike = 0
+    for seed in range(tries):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 10, size).astype(np.uint8)
+        noise, right = rng.normal(size=(3, size, 10)), np.eye(10)[labels]
+        logits = [one + quality * right for one, quality in zip(noise, (3, 2.5, 2.5), strict=True)]
+        alike += choose_members(logits, labels) == dict.fromkeys(range(3), 1 / 3)
+    assert fewest <= alike <= most
+
+
 def test_a_single_candidate_has_all_the_weight() -> None:
     assert choose_members([logits_of(1.0, 0)], LABELS) == {0: 1.0}
 

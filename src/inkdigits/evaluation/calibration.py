@@ -86,7 +86,12 @@ def _labels(labels: NDArray[Any], logits: Floats) -> NDArray[np.int64]:
 
 def cross_entropy(logits: Floats, labels: NDArray[np.integer]) -> float:
     """Return the mean cross-entropy of `logits` (N, K) against `labels` (N,), 0 … K − 1."""
-    return -float(_log_softmax(logits)[np.arange(len(labels)), labels].mean())
+    return float(cross_entropies(logits, labels).mean())
+
+
+def cross_entropies(logits: Floats, labels: NDArray[np.integer]) -> Floats:
+    """Return the cross-entropy (N,) of each of `logits` (N, K) against `labels` (N,)."""
+    return np.asarray(-_log_softmax(logits)[np.arange(len(labels)), labels])
 
 
 def _log_softmax(logits: Floats) -> Floats:

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from inkdigits.data.dataset import Examples
 from inkdigits.errors import UsageError
-from inkdigits.evaluation.calibration import as_logits, cross_entropy, fit_temperature
+from inkdigits.evaluation.calibration import (
+    as_logits,
+    cross_entropies,
+    cross_entropy,
+    fit_temperature,
+)
 from inkdigits.evaluation.model_file import find_model
 from inkdigits.models.ensemble import kept_layers, member_name, merge
 from inkdigits.models.half import folded
@@ -30,6 +35,8 @@ Floats = NDArray[np.float64]
 ROUNDS = 20
 # Random halvings of val that the choice is tried on.
 HALVINGS = 10
+# Standard errors that a gain on val must have, to be more than chance.
+SURELY = 2.0
 KERAS_FILES, ARTEFACT = ("model.keras", "model.h5"), "model.onnx"
 
 
@@ -199,29 +206,31 @@ def required_single(recipe: Recipe) -> Recipe:
 def choose_members(logits: Sequence[Floats], labels: NDArray[np.uint8]) -> dict[int, float]:
     """Return the members by number, with weights that sum to 1, of candidates' logits (N, C).
 
-    All candidates alike, or those that forward selection picks: what has the lesser cross-entropy
-    against those `labels` (N,) that it was not chosen by, over random halves of them. A small val
-    tells good candidates from bad ones, but hardly good ones from each other.
+    All candidates alike, unless those that forward selection picks are better by more than chance:
+    over random halves of `labels` (N,), on the half that they were not chosen by, their
+    cross-entropy is less by more than SURELY standard errors. A small val tells good candidates
+    from bad ones, but hardly good ones from each other.
     """
     alike = {number: 1 / len(logits) for number in range(len(logits))}
     draws = np.random.default_rng(0)
-    gains = []
+    gains = np.zeros(len(labels))
     for _ in range(HALVINGS):
         halves = np.array_split(draws.permutation(len(labels)), 2)
         for seen, unseen in (halves, halves[::-1]):
             picked = select_forward([rows[seen] for rows in logits], labels[seen])
             held_out = [rows[unseen] for rows in logits]
-            losses = [weighted_loss(held_out, labels[unseen], way) for way in (alike, picked)]
-            gains.append(losses[0] - losses[1])
-    return select_forward(logits, labels) if np.mean(gains) > 0 else alike
+            losses = [weighted_losses(held_out, labels[unseen], way) for way in (alike, picked)]
+            gains[unseen] += (losses[0] - losses[1]) / HALVINGS
+    error = gains.std(ddof=1) / np.sqrt(len(gains))
+    return select_forward(logits, labels) if gains.mean() > SURELY * error else alike
 
 
-def weighted_loss(
+def weighted_losses(
     logits: Sequence[Floats], labels: NDArray[np.uint8], weights: dict[int, float]
-) -> float:
-    """Return the cross-entropy against `labels` of the weighted mean of the logits."""
+) -> Floats:
+    """Return the cross-entropy (N,) against `labels` of the weighted mean of the logits."""
     mean = sum(weight * logits[number] for number, weight in weights.items())
-    return cross_entropy(np.asarray(mean), labels)
+    return cross_entropies(np.asarray(mean), labels)
 
 
 def select_forward(
