@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from samples import drawn_digits, write_idx_folder
 
 # Tests import Keras themselves, before the product could choose its engine.
 os.environ.setdefault("KERAS_BACKEND", "jax")
+# No test is timed: a busy machine makes none fail.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 from inkdigits.data import mnist as mnist_source
 from inkdigits.data.dataset import Dataset
