@@ -254,7 +254,7 @@ def test_the_networks_that_ship_are_candidates(mnist: Dataset) -> None:
         assert np.mean(said == test.labels) > 0.98
 
 
-def test_an_ensemble_that_keras_saved_is_no_candidate_but_its_artefact_is(tmp_path: Path) -> None:
+def test_an_ensemble_that_keras_saved_is_no_candidate(tmp_path: Path) -> None:
     members = [build_cnn((2,), (1,), seed=seed) for seed in (1, 2)]
     save_model(merge(members, [0.5, 0.5], 2), tmp_path / "model.keras")
     (tmp_path / "recipe.toml").write_text(load_recipe("bundled").to_toml(), encoding="utf-8")

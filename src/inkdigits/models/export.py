@@ -27,7 +27,7 @@ from inkdigits.imaging.line import HEIGHT
 from inkdigits.models.doubt import look_again
 from inkdigits.models.ensemble import looks_of
 from inkdigits.models.graph import Graph
-from inkdigits.models.half import HALF, is_half
+from inkdigits.models.half import HALF, is_half, with_normalization
 
 # Opset 17 is what every ONNX Runtime since 1.12 and onnxruntime-web read.
 OPSET = 17
@@ -179,14 +179,10 @@ def fold_normalization(graph: Graph, layer: Any) -> None:
     if node.input[1] in graph.normalized:
         return
     graph.normalized.add(node.input[1])
-    gamma, beta, mean, variance = (
-        np.asarray(v, np.float64)
-        for v in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-    )
-    scale = gamma / np.sqrt(variance + layer.epsilon)
     kernel, bias = (graph.constants[name] for name in node.input[1:])
-    graph.constant(node.input[1], (kernel * scale[:, None, None, None]).astype(np.float32))
-    graph.constant(node.input[2], (beta + (bias - mean) * scale).astype(np.float32))
+    kernel, bias = with_normalization(np.moveaxis(kernel, 0, -1), bias, layer)
+    graph.constant(node.input[1], np.moveaxis(kernel, -1, 0))
+    graph.constant(node.input[2], bias)
 
 
 def add_pooling(graph: Graph, layer: Any) -> None:
@@ -321,18 +317,16 @@ def assemble(graph: Graph, metadata: Metadata, start: Any, ends: list[Any]) -> o
 
     Weights that a float16 holds exactly are stored as such, and cast when the file is opened.
     """
-    small = {name for name, array in graph.constants.items() if fits_half(array)}
-    constants = [
-        numpy_helper.from_array(array.astype(np.float16), f"{name}{HALF}")
-        if name in small
-        else numpy_helper.from_array(array, name)
-        for name, array in graph.constants.items()
-    ]
-    casts = [
-        helper.make_node("Cast", [f"{name}{HALF}"], [name], f"{name}.cast", to=TensorProto.FLOAT)
-        for name in graph.constants
-        if name in small
-    ]
+    constants, casts = [], []
+    for name, array in graph.constants.items():
+        if not fits_half(array):
+            constants.append(numpy_helper.from_array(array, name))
+            continue
+        stored = f"{name}{HALF}"
+        constants.append(numpy_helper.from_array(array.astype(np.float16), stored))
+        casts.append(
+            helper.make_node("Cast", [stored], [name], f"{name}.cast", to=TensorProto.FLOAT)
+        )
     return checked_model([*casts, *graph.nodes], start, ends, constants, metadata)
 
 

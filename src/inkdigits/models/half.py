@@ -55,19 +55,31 @@ def folded(model: keras.Sequential) -> keras.Sequential:
             weights += layer.get_weights()
             continue
         layers.append(type(layer).from_config(layer.get_config() | {"use_bias": True}))
-        weights += with_normalization(layer, after)
+        (kernel,) = layer.get_weights()
+        weights += with_normalization(kernel, np.zeros(layer.filters, np.float32), after)
     bare = keras.Sequential(layers, name=model.name)
     bare.set_weights(weights)
     return bare
 
 
 def with_normalization(
-    layer: Any, normalization: keras.layers.BatchNormalization
+    kernel: NDArray[np.float32], bias: NDArray[np.float32], normalization: Any
 ) -> list[NDArray[np.float32]]:
-    """Return kernel and bias of a convolution without bias, and of what normalises it after."""
+    """Return kernel and bias of a convolution that does what batch normalisation did after it.
+
+    The last axis of `kernel` is that of the channels of its output.
+    """
     gamma, beta, mean, variance = (
-        np.asarray(value, np.float64) for value in normalization.get_weights()
+        np.asarray(value, np.float64)
+        for value in (
+            normalization.gamma,
+            normalization.beta,
+            normalization.moving_mean,
+            normalization.moving_variance,
+        )
     )
     scale = gamma / np.sqrt(variance + normalization.epsilon)
-    (kernel,) = layer.get_weights()
-    return [(kernel * scale).astype(np.float32), (beta - mean * scale).astype(np.float32)]
+    return [
+        (kernel * scale).astype(np.float32),
+        (beta + (bias - mean) * scale).astype(np.float32),
+    ]

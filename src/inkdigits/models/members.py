@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inkdigits.errors import ModelRefused
 from inkdigits.models.cnn import build_cnn
 from inkdigits.models.ensemble import MEMBER
-from inkdigits.models.start import constants_of, start_from
+from inkdigits.models.start import constants_of, take_weights
 
 Constants: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -26,17 +26,17 @@ def members_in(path: Path) -> list[keras.Model]:
     ModelRefused for a file that is missing, unsafe or broken, and for other networks.
     """
     constants = constants_of(path)
-    numbers = member_numbers(constants)
-    members = [member_of(constants, f"{MEMBER}{number}_") for number in numbers]
-    if not numbers:
-        members = [member_of(constants, "")]
-    for number, network in enumerate(members, 1):
+    prefixes = [f"{MEMBER}{number}_" for number in member_numbers(constants)] or [""]
+    members = []
+    for prefix in prefixes:
+        network = member_of(constants, prefix)
         if network is None:
             raise ModelRefused(
                 f"{str(path)!r} holds no convolutional network for single digits.",
                 "Name a model of a recipe of the kind cnn or ensemble.",
             )
-        start_from(network, path, number)
+        take_weights(network, constants, prefix, path)
+        members.append(network)
     return members
 
 

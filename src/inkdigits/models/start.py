@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,16 @@ def start_from(model: keras.Model, path: Path, network: int = 1) -> None:
     prefix = "" if network == 1 else f"{network}/"
     if any(name.startswith(in_ensemble) for name in constants):
         prefix = in_ensemble
+    take_weights(model, constants, prefix, path)
+
+
+def take_weights(
+    model: keras.Model, constants: Mapping[str, NDArray[Any]], prefix: str, path: Path
+) -> None:
+    """Give `model` those of an artefact's `constants` whose names are `prefix` and its layers'.
+
+    `path` names the artefact in errors. Raises ModelRefused for a network of another shape.
+    """
     # Dropout changes no order.
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)]
     for before, layer in pairwise(layers):
